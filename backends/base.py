@@ -1,0 +1,93 @@
+"""The contract of a backend: where and how a workload runs.
+
+Backends are used inside worker processes only; importing a backend module must be cheap, and
+constructing the backend object must not open a device. Third parties register a backend
+under the entry-point group ``chipmark.backends``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+
+from results.records import CaseSpec, Device, Support
+from workloads.base import Workload
+
+# How many steps the numerics gate compares: one forward pass, or the losses of a short run.
+GATE_STEPS = {"train": 4, "infer": 1, "prefill": 1, "decode": 1}
+# How many different input batches a step rotates through.
+NUM_ROTATING_BATCHES = 4
+
+
+@runtime_checkable
+class DeviceTimer(Protocol):
+    """Device-side timestamps, for devices that have events."""
+
+    name: str
+
+    def mark(self) -> None:
+        """Enqueue a timestamp; does not wait."""
+
+    def elapsed_ns(self) -> list[int]:
+        """Nanoseconds between consecutive marks since the last call; waits for the device."""
+
+
+@runtime_checkable
+class Step(Protocol):
+    """A prepared case. ``run`` is what is timed: it must do one step and nothing else."""
+
+    facts: Mapping[str, object]
+    """What really runs: dtypes of the matrix products, kernels, compiled or not, threads.
+    JSON-able; read once after preparing and once after measuring. Reserved keys, moved to their
+    own records: ``export_s`` (seconds spent exporting), ``peak_memory_bytes`` with
+    ``peak_memory_scope`` (else the harness reports the process's peak)."""
+
+    def run(self, i: int) -> None:
+        """Do step ``i`` with input batch ``i % NUM_ROTATING_BATCHES``.
+
+        May return before the device is done. Steps are called with i = 0, 1, 2, ... without
+        gaps; a cycle starts wherever ``i % work.steps == 0``.
+        """
+
+    def sync(self) -> None:
+        """Block until the device has finished every step started so far."""
+
+    def outputs(self) -> Mapping[str, np.ndarray]:
+        """Float64 or float32 results of the last run: ``logits``, or ``loss`` (shape []).
+
+        Only called outside timed regions, after :meth:`sync`.
+        """
+
+    def timer(self) -> DeviceTimer | None:
+        """A fresh device timer, or None where the device has no events (CPU)."""
+
+
+@runtime_checkable
+class Backend(Protocol):
+    """Five members."""
+
+    name: str
+
+    def devices(self) -> list[Device]:
+        """What is here, best first.
+
+        Raises:
+            BackendUnavailable: the backend cannot work here, with the reason and a hint.
+        """
+
+    def supports(self, workload: Workload, case: CaseSpec, device: Device) -> Support:
+        """Native, emulated or unsupported, by probing the device. Never guesses native."""
+
+    def prepare(self, workload: Workload, case: CaseSpec, device: Device) -> Step:
+        """Build, cast, quantize, export, compile: everything that must not be timed."""
+
+    def reference(
+        self, workload: Workload, case: CaseSpec, device: Device
+    ) -> tuple[str, Mapping[str, np.ndarray]] | None:
+        """FP32 outputs of the first ``GATE_STEPS`` steps on the same inputs, stacked on axis 0
+        (``loss`` [K], ``logits`` [1, ...]), and what they were computed with.
+
+        None: this backend has no reference; the case is then marked ``not_checked``.
+        """
