@@ -1,0 +1,56 @@
+"""``chipmark devices``: what is here, what can be measured on it, and what not and why."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from harness.capabilities import Capability
+    from harness.discovery import BackendReport
+
+
+@click.command("devices")
+@click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
+def command(as_json: bool) -> None:
+    """Show every backend's devices and, for each, which precision can be measured.
+
+    native: the device multiplies in this type. emulated: the values have this type, products are
+    computed by widening. unsupported: not measured, for the reason given.
+    """
+    import msgspec
+
+    from backends import REGISTRY as BACKENDS
+    from harness.capabilities import probe
+    from harness.discovery import discover
+    from harness.session import preload_modules
+    from harness.supervisor import Supervisor
+
+    names = BACKENDS.names()
+    supervisor = Supervisor(preload_modules(names))
+    reports = discover(supervisor, names)
+    answers = {r.name: probe(supervisor, r.name) for r in reports if r.devices}
+    if as_json:
+        content = {"backends": reports, "capabilities": answers, "broken_plugins": BACKENDS.broken()}
+        click.echo(msgspec.json.format(msgspec.json.encode(content), indent=2).decode())
+        return
+    for report in reports:
+        _print(report, answers.get(report.name, []))
+    for name, reason in BACKENDS.broken().items():
+        click.echo(f"broken plugin {name}: {reason}")
+    click.echo("power: no meter is built in yet; energy is reported as not measurable")
+
+
+def _print(report: BackendReport, answers: list[Capability]) -> None:
+    if not report.devices:
+        hint = f"; {report.install_hint}" if report.install_hint else ""
+        click.echo(f"{report.name}: not usable here: {report.reason}{hint}")
+        return
+    for device in report.devices:
+        memory = f", {device.memory_bytes / 2**30:.1f} GiB" if device.memory_bytes else ""
+        click.echo(f"{report.name} @ {device.id}: {device.name}{memory}")
+        for answer in answers:
+            if answer.device == device.id:
+                reason = f": {answer.reason}" if answer.reason else ""
+                click.echo(f"    {answer.mode:<9} {answer.precision:<5} {answer.level}{reason}")

@@ -1,0 +1,57 @@
+"""What a worker process does to itself before it touches a device."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import faulthandler
+import os
+import signal
+import sys
+from pathlib import Path
+
+PR_SET_PDEATHSIG = 1  # linux/prctl.h
+
+
+def isolate(log_path: str) -> None:
+    """Own process group, own log, dies with its parent, first choice of the OOM killer."""
+    if hasattr(os, "setsid"):
+        with contextlib.suppress(OSError):
+            os.setsid()  # one kill ends the worker and whatever it started; Ctrl-C stays the parent's
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    _redirect_output(log_path)
+    faulthandler.enable()
+    if sys.platform == "linux":
+        # The parent of a forked worker is the fork server, which ends when chipmark does, even by SIGKILL.
+        with contextlib.suppress(OSError, AttributeError):
+            ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+        with contextlib.suppress(OSError):
+            Path("/proc/self/oom_score_adj").write_text("1000")
+
+
+def _redirect_output(log_path: str) -> None:
+    """Send fd 1 and 2 to the log: tables and JSON on the terminal stay clean."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    target = os.open(log_path or os.devnull, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+    os.dup2(target, 1)
+    os.dup2(target, 2)
+    os.close(target)
+
+
+def reset_peak_memory() -> None:
+    """Start the process's peak memory afresh (Linux; elsewhere nothing)."""
+    with contextlib.suppress(OSError):
+        Path("/proc/self/clear_refs").write_text("5")
+
+
+def peak_memory_bytes() -> int | None:
+    """Peak resident memory of this process in bytes since the last reset, or None."""
+    try:
+        for line in Path("/proc/self/status").read_text().splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) * 1024
+    except OSError:
+        pass
+    return None

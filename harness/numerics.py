@@ -1,0 +1,107 @@
+"""The numerics gate: every case against FP32 on the same inputs.
+
+Thresholds are per precision, in one table. Reasoning, per row (unit roundoff u = 2^-(p) for p
+significand bits counting the hidden one):
+
+* fp32: another order of summation only. Sums of a few thousand terms at u = 6e-8 stay below
+  1e-5 relative; 1e-4 leaves room for depth (fifty layers) and for fused kernels.
+* fp16: u = 4.9e-4. Rounding at every layer adds up like a random walk: about
+  u * sqrt(layers * roundings) = 5e-4 * sqrt(200), near 0.7 %. Limit 2 %.
+* bf16: u = 3.9e-3, eight times that of fp16: near 5.5 %. Limit 8 %.
+* fp8 (e4m3): u = 6.3e-2 on both operands of every product, averaging out within a dot product.
+  A single matrix product shows 3.8 % (measured with torch._scaled_mm and normal data); over a
+  deep network up to several times that. Limit 25 %.
+* int8: dynamic or calibrated scales, 1/254 of the range per operand; normal data with a range
+  of four standard deviations gives 1 to 2 % per product. Limit 25 % over a network.
+
+Top-1 agreement is the share of positions whose highest logit is the same. Random weights make
+close calls between classes common, so its limits are looser than those for trained models; it
+catches outputs that are scrambled but of the right size. The loss of a training case is
+compared after ``GATE_STEPS`` optimizer steps from identical weights and batches.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from results.records import CaseSpec, Check, Numerics
+
+
+class Limits(NamedTuple):
+    """The thresholds of one precision."""
+
+    max_rel_l2: float
+    min_top1: float
+    max_loss_error: float
+
+
+LIMITS: dict[str, Limits] = {
+    "fp32": Limits(1e-4, 0.99, 1e-4),
+    "fp16": Limits(2e-2, 0.90, 2e-2),
+    "bf16": Limits(8e-2, 0.80, 2e-2),
+    "fp8": Limits(2.5e-1, 0.50, 5e-2),
+    "int8": Limits(2.5e-1, 0.50, 5e-2),
+}
+
+Outputs = Mapping[str, np.ndarray]
+
+
+def judge(
+    case: CaseSpec, outputs: Sequence[Outputs], reference: tuple[str, Outputs] | None, has_top1: bool
+) -> Numerics:
+    """Compare the outputs of the first steps with the reference's.
+
+    Args:
+        case: what was run; its precision chooses the limits.
+        outputs: per step, ``loss`` (shape []) or ``logits`` ([..., classes]).
+        reference: what it was computed with, and the outputs stacked on axis 0; ``("self", {})``
+            if this case is the reference; None if there is none.
+        has_top1: whether the last axis of ``logits`` ranks classes.
+    """
+    stacked = {name: np.stack([np.asarray(o[name], np.float64) for o in outputs]) for name in outputs[0]}
+    bad = [name for name, values in stacked.items() if not np.isfinite(values).all()]
+    if bad:
+        text = reference[0] if reference else "none"
+        return Numerics(reference=text, verdict="fail", reason=f"{', '.join(bad)} not finite (NaN or infinity)")
+    if reference is None:
+        return Numerics(reference="none", verdict="not_checked", reason="the backend has no FP32 reference")
+    text, expected = reference
+    if text == "self":
+        return Numerics(reference="this case is the FP32 reference", verdict="reference")
+    checks = _checks(LIMITS[case.precision], stacked, expected, has_top1)
+    failed = [f"{c.name} {c.value:.3g} past its limit {c.threshold:g}" for c in checks if not c.passed]
+    return Numerics(
+        reference=text, verdict="fail" if failed else "pass", checks=tuple(checks), reason="; ".join(failed)
+    )
+
+
+def _checks(limits: Limits, actual: Outputs, expected: Outputs, has_top1: bool) -> list[Check]:
+    checks = []
+    for name, want in expected.items():
+        want_f64, got = np.asarray(want, np.float64), actual[name]
+        if want_f64.shape != got.shape:
+            raise ValueError(f"{name} has shape {got.shape}, the reference {want_f64.shape}")
+        if name == "loss":
+            checks.append(_check("loss_rel_error", _relative(got[-1], want_f64[-1]), limits.max_loss_error, "lower"))
+            continue
+        checks.append(_check("rel_l2", _relative(got, want_f64), limits.max_rel_l2, "lower"))
+        if has_top1:
+            agreement = float((got.argmax(-1) == want_f64.argmax(-1)).mean())
+            checks.append(_check("top1_agreement", agreement, limits.min_top1, "higher"))
+    return checks
+
+
+def _check(name: str, value: float, threshold: float, better: str) -> Check:
+    passed = value <= threshold if better == "lower" else value >= threshold
+    return Check(name=name, value=value, threshold=threshold, better=better, passed=passed)  # type: ignore[arg-type]
+
+
+def _relative(got: np.ndarray, want: np.ndarray) -> float:
+    """||got - want|| / ||want||, in float64; infinity if the reference is all zero and got is not."""
+    difference, size = float(np.linalg.norm(got - want)), float(np.linalg.norm(want))
+    if size == 0.0:
+        return 0.0 if difference == 0.0 else float("inf")
+    return difference / size

@@ -1,0 +1,27 @@
+"""Refuse to start when one of the four packages is somebody else's.
+
+They are top-level names, so another distribution or a folder on ``PYTHONPATH`` may shadow one.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+
+from results.errors import UsageError
+
+PACKAGES = ("backends", "results", "workloads")
+
+
+def check_origin() -> None:
+    """Raise UsageError, naming the foreign path, unless all packages share one parent folder."""
+    home = Path(__file__).resolve().parent.parent
+    for name in PACKAGES:
+        spec = importlib.util.find_spec(name)
+        origin = Path(spec.origin).resolve() if spec and spec.origin else None
+        if origin is None or origin.parent.parent != home:
+            place = origin or (spec and list(spec.submodule_search_locations or [])) or "nowhere"
+            raise UsageError(
+                f"module {name!r} comes from {place}, not from chipmark ({home}); "
+                "run chipmark in a virtual environment of its own"
+            )

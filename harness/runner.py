@@ -1,0 +1,107 @@
+"""Measure a plan: one worker per (case, replicate), each result stored before the next begins."""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from types import FrameType
+from typing import Protocol
+
+import msgspec
+import numpy as np
+
+from harness import worker
+from harness.messages import Draft, Task
+from harness.supervisor import Limits, Supervisor
+from results.records import CaseSpec, Measurement, MeasureSpec, Stage
+from results.store import LOG_FILE
+from results.store_writer import RunWriter
+
+
+class Interrupted(BaseException):
+    """The user (or the machine's owner) asked to stop: SIGINT, SIGTERM or SIGHUP."""
+
+
+class Progress(Protocol):
+    """Told what happens; never asked for anything."""
+
+    def case_started(self, case: CaseSpec, replicate: int) -> None:
+        """A worker is about to start."""
+
+    def stage_changed(self, case: CaseSpec, stage: Stage) -> None:
+        """The worker entered ``stage``."""
+
+    def case_finished(self, measurement: Measurement) -> None:
+        """A result is stored."""
+
+
+@contextmanager
+def interruptible() -> Iterator[None]:
+    """Turn SIGINT, SIGTERM and SIGHUP into :class:`Interrupted` inside the block."""
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        raise Interrupted(signal.Signals(number).name)
+
+    names = [name for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    previous = {name: signal.signal(getattr(signal, name), interrupt) for name in names}
+    try:
+        yield
+    finally:
+        for name, handler in previous.items():
+            signal.signal(getattr(signal, name), handler)
+
+
+def measure_all(
+    order: Sequence[tuple[CaseSpec, int]],
+    measure: MeasureSpec,
+    writer: RunWriter,
+    supervisor: Supervisor,
+    progress: Progress,
+) -> list[Measurement]:
+    """Measure everything in ``order`` and return what was stored.
+
+    Raises:
+        Interrupted: from :func:`interruptible`; everything finished is stored.
+        OutputError: a result could not be stored; everything before it is.
+    """
+    finished = []
+    for case, replicate in order:
+        progress.case_started(case, replicate)
+        on_stage = partial(progress.stage_changed, case)
+        measurement, samples = measure_one(case, replicate, measure, writer.path, supervisor, on_stage)
+        measurement = writer.append(measurement, samples)
+        finished.append(measurement)
+        progress.case_finished(measurement)
+    return finished
+
+
+def measure_one(
+    case: CaseSpec,
+    replicate: int,
+    measure: MeasureSpec,
+    folder: Path,
+    supervisor: Supervisor,
+    on_stage: Callable[[Stage], None] = lambda stage: None,
+) -> tuple[Measurement, Mapping[str, np.ndarray]]:
+    """Measure one replicate in a worker; returns the record and its raw samples (ns)."""
+    task = Task(case=case, measure=measure, log_path=str(folder / LOG_FILE))
+    limits = Limits(measure.timeout_seconds, measure.progress_timeout_seconds)
+    started_at = datetime.now(UTC).isoformat(timespec="milliseconds")
+    start = time.monotonic()
+    last: list[Stage] = []
+
+    def follow(draft: Draft) -> None:
+        if last[-1:] != [draft.stage]:
+            last.append(draft.stage)
+            on_stage(draft.stage)
+
+    ending = supervisor.run(worker.main, msgspec.msgpack.encode(task), limits, follow)
+    elapsed_s = time.monotonic() - start
+    record = ending.draft.measurement(case, replicate, ending.status, ending.reason, started_at, elapsed_s)
+    arrays = {name: np.frombuffer(samples, np.int64) for name, samples in ending.draft.arrays.items()}
+    return record, arrays

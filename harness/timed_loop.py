@@ -1,0 +1,188 @@
+"""The timed loops. Inside them: the step, the clock reads, one store; nothing else.
+
+Throughput is work over the elapsed time of a window with a sync at both ends. Latency is one
+synced step at a time. Neither is derived from the other. Both run whole cycles of
+``work.steps`` steps, because steps within a cycle differ (decoding gets dearer per token).
+"""
+
+from __future__ import annotations
+
+import gc
+from array import array
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import NamedTuple
+
+from backends.base import Step
+from harness.clock import Clock
+from results.records import MeasureSpec, Window
+
+# A pass is cut into about this many windows or chunks, so that progress can be reported and
+# spread seen, while each stays long against the cost of its syncs.
+NUM_CHUNKS = 5
+
+
+class Budget(NamedTuple):
+    """When a pass has enough (both minima) or must stop (either cap)."""
+
+    min_ns: int
+    min_iterations: int
+    max_ns: int
+    max_iterations: int
+
+    @classmethod
+    def of(cls, spec: MeasureSpec) -> Budget:
+        """The budget of one pass of ``spec``."""
+        return cls(
+            round(spec.min_seconds * 1e9),
+            spec.min_iterations,
+            round(spec.max_seconds * 1e9),
+            spec.max_iterations,
+        )
+
+    def stop_reason(self, elapsed_ns: int, iterations: int) -> str | None:
+        """Why to stop now, or None to go on."""
+        if elapsed_ns >= self.min_ns and iterations >= self.min_iterations:
+            return "enough"
+        if elapsed_ns >= self.max_ns:
+            return f"time cap: {iterations} of {self.min_iterations} iterations in {self.max_ns / 1e9:g} s"
+        if iterations >= self.max_iterations:
+            return f"iteration cap: {iterations} iterations in {elapsed_ns / 1e9:.3g} s"
+        return None
+
+    def chunk_iterations(self, step_ns: float, cycle: int, done_ns: int, done: int) -> int:
+        """Steps of the next chunk: whole cycles, about 1/NUM_CHUNKS of the pass, within the caps."""
+        wanted_ns = max(self.min_ns, self.min_iterations * step_ns) / NUM_CHUNKS
+        left_ns = max(self.max_ns - done_ns, 0)
+        steps = min(wanted_ns, left_ns) / max(step_ns, 1.0)
+        steps = min(steps, self.max_iterations - done)
+        return max(1, round(steps / cycle)) * cycle
+
+
+class Position:
+    """Where the step counter stands; ``take`` hands out gapless step numbers."""
+
+    def __init__(self, cycle: int) -> None:
+        self.next, self.cycle = 0, cycle
+
+    def take(self, count: int) -> int:
+        """The first number of ``count`` steps that the caller will run."""
+        first = self.next
+        self.next += count
+        return first
+
+    @property
+    def to_cycle_end(self) -> int:
+        """Steps missing until a cycle is complete."""
+        return -self.next % self.cycle
+
+
+@contextmanager
+def quiet_gc() -> Iterator[None]:
+    """No garbage collection pauses inside; what exists is collected first and then frozen."""
+    gc.collect()
+    gc.freeze()
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
+        gc.unfreeze()
+
+
+def throughput_window(step: Step, clock: Clock, first: int, count: int) -> int:
+    """Nanoseconds of ``count`` steps from step ``first``, with a sync at both ends."""
+    run, sync, now = step.run, step.sync, clock.now_ns
+    numbers = range(first, first + count)
+    sync()
+    start = now()
+    for i in numbers:
+        run(i)
+    sync()
+    return now() - start
+
+
+def latency_chunk(step: Step, clock: Clock, first: int, samples: array[int]) -> None:
+    """Fill ``samples`` (int64) with nanoseconds of single synced steps from step ``first``."""
+    run, sync, now = step.run, step.sync, clock.now_ns
+    sync()
+    for k in range(len(samples)):
+        start = now()
+        run(first + k)
+        sync()
+        samples[k] = now() - start
+
+
+def measure_throughput(
+    step: Step,
+    clock: Clock,
+    position: Position,
+    budget: Budget,
+    step_ns: float,
+    report: Callable[[Window], None],
+) -> str:
+    """Run windows until ``budget`` says stop; each goes to ``report``. Returns why it stopped."""
+    elapsed = iterations = 0
+    while True:
+        count = budget.chunk_iterations(step_ns, position.cycle, elapsed, iterations)
+        first = position.take(count)
+        with quiet_gc():
+            window_ns = throughput_window(step, clock, first, count)
+        elapsed, iterations = elapsed + window_ns, iterations + count
+        step_ns = elapsed / iterations
+        report(Window(iterations=count, elapsed_ns=window_ns))
+        reason = budget.stop_reason(elapsed, iterations)
+        if reason:
+            return reason
+
+
+def measure_latency(
+    step: Step,
+    clock: Clock,
+    position: Position,
+    budget: Budget,
+    step_ns: float,
+    report: Callable[[bytes], None],
+) -> str:
+    """Take single-step samples until ``budget`` says stop; raw int64 chunks go to ``report``."""
+    elapsed = iterations = 0
+    while True:
+        count = budget.chunk_iterations(step_ns, position.cycle, elapsed, iterations)
+        first = position.take(count)
+        samples = array("q", bytes(8 * count))
+        with quiet_gc():
+            latency_chunk(step, clock, first, samples)
+        elapsed, iterations = elapsed + sum(samples), iterations + count
+        step_ns = elapsed / iterations
+        report(samples.tobytes())
+        reason = budget.stop_reason(elapsed, iterations)
+        if reason:
+            return reason
+
+
+def measure_device_time(
+    step: Step, position: Position, budget: Budget, step_ns: float, report: Callable[[bytes], None]
+) -> str | None:
+    """Device-side step times by events, one sync at the end; None where there are no events.
+
+    A pass of its own: recording events costs host time that must not enter the other two.
+    """
+    timer = step.timer()
+    if timer is None:
+        return None
+    count = min(
+        budget.chunk_iterations(step_ns, position.cycle, 0, 0),
+        max(position.cycle, budget.min_iterations // position.cycle * position.cycle),
+    )
+    first = position.take(count)
+    step.sync()
+    with quiet_gc():
+        timer.mark()
+        for i in range(first, first + count):
+            step.run(i)
+            timer.mark()
+        step.sync()
+    report(array("q", timer.elapsed_ns()).tobytes())
+    return timer.name

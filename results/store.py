@@ -1,0 +1,128 @@
+"""Runs on disk: one folder each, append-only, readable after a crash at any byte.
+
+Layout of a run folder::
+
+    run.json             RunInfo; written once, atomically, before anything is measured
+    measurements.jsonl   one Measurement a line; each line is flushed and fsynced
+    samples/*.npz        raw samples of one replicate; named by, and checked against, SHA-256
+    worker.log           what libraries printed in the workers
+
+A line that cannot be read (torn by a crash, damaged) is reported and skipped, never fatal.
+A later line for the same case and replicate replaces an earlier one in everything derived.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+import msgspec
+
+from results.errors import RunFolderError
+from results.migrations import migrate
+from results.records import SCHEMA_VERSION, Measurement, RunInfo
+
+if TYPE_CHECKING:
+    import numpy as np
+
+RUN_FILE = "run.json"
+MEASUREMENTS_FILE = "measurements.jsonl"
+SAMPLES_FOLDER = "samples"
+LOG_FILE = "worker.log"
+# Less free space than this is reported before measuring rather than found in the middle.
+MIN_FREE_BYTES = 32 * 1024 * 1024
+
+T = TypeVar("T", RunInfo, Measurement)
+
+
+class StoredRun:
+    """A run read from disk. Construct it with :func:`open_run`."""
+
+    def __init__(self, path: Path, info: RunInfo, history: list[Measurement], warnings: list[str]) -> None:
+        self.path, self.info, self.history, self.warnings = path, info, history, warnings
+
+    @property
+    def measurements(self) -> list[Measurement]:
+        """The newest measurement of each (case, replicate), in the order first measured."""
+        latest: dict[tuple[str, int], Measurement] = {}
+        for measurement in self.history:
+            latest[measurement.case_id, measurement.replicate] = measurement
+        return list(latest.values())
+
+    def samples(self, measurement: Measurement) -> dict[str, np.ndarray]:
+        """Raw samples: array name -> int64 nanoseconds; empty if none were taken.
+
+        Raises:
+            RunFolderError: the side file is missing or is not what was written.
+        """
+        import numpy as np
+
+        if measurement.samples is None:
+            return {}
+        file = self.path / measurement.samples.file
+        try:
+            content = file.read_bytes()
+        except OSError as error:
+            raise RunFolderError(f"{file}: samples cannot be read: {error.strerror}") from error
+        if hashlib.sha256(content).hexdigest() != measurement.samples.sha256:
+            raise RunFolderError(
+                f"{file}: samples do not match their checksum: the file was changed or damaged"
+            )
+        with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
+            return {name: arrays[name] for name in arrays.files}
+
+
+def open_run(path: str | os.PathLike[str]) -> StoredRun:
+    """Read a run folder.
+
+    Raises:
+        RunFolderError: it is missing, is not a run, or is of a newer format.
+    """
+    folder = Path(path)
+    file = folder / RUN_FILE
+    if not folder.is_dir():
+        raise RunFolderError(f"{folder}: no such run folder; runs are folders that hold a {RUN_FILE}")
+    if not file.is_file():
+        raise RunFolderError(f"{folder}: not a run: it holds no {RUN_FILE}")
+    try:
+        info = _decode(file.read_bytes(), RunInfo)
+    except (msgspec.DecodeError, ValueError, OSError) as error:
+        raise RunFolderError(f"{file}: cannot be read as a run: {error}") from error
+    history, warnings = _read_lines(folder / MEASUREMENTS_FILE)
+    return StoredRun(folder, info, history, warnings)
+
+
+def _read_lines(file: Path) -> tuple[list[Measurement], list[str]]:
+    try:
+        content = file.read_bytes()
+    except FileNotFoundError:
+        return [], []
+    except OSError as error:
+        raise RunFolderError(f"{file}: cannot be read: {error.strerror}") from error
+    history, warnings = [], []
+    for number, line in enumerate(content.split(b"\n"), start=1):
+        if not line:
+            continue
+        try:
+            history.append(_decode(line, Measurement))
+        except (msgspec.DecodeError, ValueError) as error:
+            why = "torn by a crash" if not content.endswith(b"\n") and content.endswith(line) else str(error)
+            warnings.append(f"{file.name}: line {number} was skipped: {why}")
+    return history, warnings
+
+
+def _decode(content: bytes, kind: type[T]) -> T:
+    raw = msgspec.json.decode(content)
+    if not isinstance(raw, dict):
+        raise ValueError("expected an object")
+    version = raw.get("schema_version")
+    if not isinstance(version, int):
+        raise ValueError("no schema_version")
+    if version > SCHEMA_VERSION:
+        raise ValueError(
+            f"schema version {version} is newer than this chipmark reads ({SCHEMA_VERSION}); upgrade chipmark"
+        )
+    return msgspec.convert(migrate(raw, kind.__name__), kind)
