@@ -40,7 +40,7 @@ def main(connection: Connection, payload: bytes) -> None:
     isolate(request.log_path)
     for name in request.backends:
         connection.send_bytes(msgspec.msgpack.encode(Event(detail=name)))
-        report = msgspec.json.encode(ask(name)) + b"\n"
+        report = msgspec.json.encode(ask(name), enc_hook=str) + b"\n"
         connection.send_bytes(msgspec.msgpack.encode(Event(payload=report)))
     connection.send_bytes(msgspec.msgpack.encode(Event(status="ok")))
     connection.close()

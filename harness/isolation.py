@@ -8,6 +8,7 @@ import faulthandler
 import os
 import signal
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
@@ -38,6 +39,19 @@ def _redirect_output(log_path: str) -> None:
     os.dup2(target, 1)
     os.dup2(target, 2)
     os.close(target)
+
+
+@contextlib.contextmanager
+def output_to(log_path: str) -> Iterator[None]:
+    """Within the block, fd 1 and 2 (and what child processes inherit of them) go to the log."""
+    saved = os.dup(1), os.dup(2)
+    try:
+        _redirect_output(log_path)
+        yield
+    finally:
+        for number, copy in zip((1, 2), saved, strict=True):
+            os.dup2(copy, number)
+            os.close(copy)
 
 
 def reset_peak_memory() -> None:

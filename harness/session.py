@@ -63,8 +63,9 @@ class Session:
 
     def _start(self, suite: Suite | None, filters: plan.Filters, folder: Path) -> StoredRun:
         asked = plan.suite_backends(suite, filters) if suite else BACKENDS.names()
-        supervisor = Supervisor(preload_modules(asked))
-        reports = discover(supervisor, asked, str(folder / LOG_FILE))
+        log_path = str(folder / LOG_FILE)
+        supervisor = Supervisor(preload_modules(asked), log_path)
+        reports = discover(supervisor, asked, log_path)
         suite = suite or self._default_suite(reports, filters)
         cases = plan.expand(suite, filters, reports)
         self._tell_missing(reports, {p.case.backend for p in cases})
@@ -100,7 +101,8 @@ class Session:
         left = [(case, replicate) for case, replicate in order if (case.id, replicate) not in done]
         self._say(f"{len(order) - len(left)} of {len(order)} measurements are done; {len(left)} to measure")
         if left:
-            supervisor = Supervisor(preload_modules(sorted({case.backend for case, _ in left})))
+            names = sorted({case.backend for case, _ in left})
+            supervisor = Supervisor(preload_modules(names), str(folder / LOG_FILE))
             try:
                 with interruptible(), RunWriter(folder) as writer:
                     self._measure(left, stored.info.measure, writer, supervisor)

@@ -14,12 +14,14 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Sequence
+from multiprocessing import forkserver, resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import BaseContext
 from typing import Any, NamedTuple
 
 import msgspec
 
+from harness.isolation import output_to
 from harness.messages import Draft, Event
 from harness.oom import OomCounter
 from harness.preload import PRELOAD_VARIABLE
@@ -48,10 +50,16 @@ class Ending(NamedTuple):
 
 
 class Supervisor:
-    """Runs workers one after another. Use as a context manager around a whole run."""
+    """Runs workers one after another.
 
-    def __init__(self, preload: Sequence[str] = ()) -> None:
-        self._context = _context(preload)
+    Args:
+        preload: modules that the fork server imports for all workers.
+        log_path: where the server's own output goes, for example a library's warnings at import.
+    """
+
+    def __init__(self, preload: Sequence[str] = (), log_path: str = "") -> None:
+        with output_to(log_path):
+            self._context = _context(preload)
 
     def run(
         self,
@@ -94,6 +102,10 @@ def _context(preload: Sequence[str]) -> BaseContext:
     context = multiprocessing.get_context("forkserver")
     os.environ[PRELOAD_VARIABLE] = ",".join(preload)  # the server is told by its environment
     context.set_forkserver_preload(["harness.preload"])
+    # Started now, not with the first worker, because they inherit the output they start with. The
+    # tracker would otherwise report the semaphores of killed workers on the user's terminal.
+    resource_tracker.ensure_running()
+    forkserver.ensure_running()
     return context
 
 

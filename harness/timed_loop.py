@@ -79,7 +79,11 @@ class Position:
 
 @contextmanager
 def quiet_gc() -> Iterator[None]:
-    """No garbage collection pauses inside; what exists is collected first and then frozen."""
+    """No automatic garbage collection inside.
+
+    What exists is collected and then frozen, so that the explicit collections between windows
+    look at new objects only and are cheap.
+    """
     gc.collect()
     gc.freeze()
     enabled = gc.isenabled()
@@ -128,8 +132,8 @@ def measure_throughput(
     while True:
         count = budget.chunk_iterations(step_ns, position.cycle, elapsed, iterations)
         first = position.take(count)
-        with quiet_gc():
-            window_ns = throughput_window(step, clock, first, count)
+        gc.collect()
+        window_ns = throughput_window(step, clock, first, count)
         elapsed, iterations = elapsed + window_ns, iterations + count
         step_ns = elapsed / iterations
         report(Window(iterations=count, elapsed_ns=window_ns))
@@ -152,8 +156,8 @@ def measure_latency(
         count = budget.chunk_iterations(step_ns, position.cycle, elapsed, iterations)
         first = position.take(count)
         samples = array("q", bytes(8 * count))
-        with quiet_gc():
-            latency_chunk(step, clock, first, samples)
+        gc.collect()
+        latency_chunk(step, clock, first, samples)
         elapsed, iterations = elapsed + sum(samples), iterations + count
         step_ns = elapsed / iterations
         report(samples.tobytes())
@@ -178,11 +182,10 @@ def measure_device_time(
     )
     first = position.take(count)
     step.sync()
-    with quiet_gc():
+    timer.mark()
+    for i in range(first, first + count):
+        step.run(i)
         timer.mark()
-        for i in range(first, first + count):
-            step.run(i)
-            timer.mark()
-        step.sync()
+    step.sync()
     report(array("q", timer.elapsed_ns()).tobytes())
     return timer.name

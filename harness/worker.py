@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import traceback
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from multiprocessing.connection import Connection
 from typing import Any
 
@@ -21,7 +21,14 @@ from harness import meters, numerics
 from harness.clock import Clock, HostClock
 from harness.isolation import isolate, peak_memory_bytes, reset_peak_memory
 from harness.messages import Event, Task
-from harness.timed_loop import Budget, Position, measure_device_time, measure_latency, measure_throughput
+from harness.timed_loop import (
+    Budget,
+    Position,
+    measure_device_time,
+    measure_latency,
+    measure_throughput,
+    quiet_gc,
+)
 from harness.warmup import warm_up
 from results.errors import BackendUnavailable, ChipmarkError
 from results.records import CaseSpec, Device, EnergyReading, Memory, Numerics, Stage, Work
@@ -142,17 +149,20 @@ class CaseRun:
         send(warmup=warm.record, warmup_ns=warm.samples.tobytes())
         self._stage("measure")
         budget, step_ns, reasons = Budget.of(spec), warm.step_ns, []
-        with Metered(device) as metered:
-            if "throughput" in self.case.scenarios:
-                reasons.append("throughput: " + measure_throughput(
-                    step, self.clock, self.position, budget, step_ns, lambda w: send(windows=(w,))
-                ))  # fmt: skip
-            if "latency" in self.case.scenarios:
-                reasons.append("latency: " + measure_latency(
-                    step, self.clock, self.position, budget, step_ns, lambda b: send(latency_ns=b)
-                ))  # fmt: skip
-        send(stop_reason="; ".join(reasons), energy=metered.reading)
-        name = measure_device_time(step, self.position, budget, step_ns, lambda b: send(device_ns=b))
+        with quiet_gc():
+            with Metered(device) as metered:
+                if "throughput" in self.case.scenarios:
+                    reason = measure_throughput(
+                        step, self.clock, self.position, budget, step_ns, lambda w: send(windows=(w,))
+                    )
+                    reasons.append(f"throughput: {reason}")
+                if "latency" in self.case.scenarios:
+                    reason = measure_latency(
+                        step, self.clock, self.position, budget, step_ns, lambda b: send(latency_ns=b)
+                    )
+                    reasons.append(f"latency: {reason}")
+            send(stop_reason="; ".join(reasons), energy=metered.reading)
+            name = measure_device_time(step, self.position, budget, step_ns, lambda b: send(device_ns=b))
         send(device_clock=name, device_clock_reason="" if name else "the device has no event clock")
 
     def _finish(self, step: Step, verdict: Numerics) -> None:
@@ -188,13 +198,20 @@ class Metered:
             self.reading = EnergyReading(reason="; ".join(reasons))
 
     def __enter__(self) -> Metered:
-        if self.meter:
-            self.meter.start(self.device)
+        self._try("start", lambda meter: meter.start(self.device))
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self.meter:
-            self.reading = self.meter.stop()
+        self._try("stop", lambda meter: setattr(self, "reading", meter.stop()))
+
+    def _try(self, what: str, call: Callable[[meters.base.Meter], None]) -> None:
+        if self.meter is None:
+            return
+        try:
+            call(self.meter)
+        except Exception as error:  # a broken meter must not cost the measurement
+            self.meter = None
+            self.reading = EnergyReading(reason=f"meter failed at {what}: {type(error).__name__}: {_one_line(error)}")
 
 
 def find_device(backend: Backend, case: CaseSpec) -> Device:

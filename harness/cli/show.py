@@ -1,0 +1,29 @@
+"""``chipmark show``: a stored run again."""
+
+from __future__ import annotations
+
+import click
+
+
+@click.command("show")
+@click.argument("run")
+@click.option(
+    "--format",
+    "output_format",
+    type=click.Choice(["table", "markdown", "json", "csv"]),
+    default="table",
+    show_default=True,
+    help="table for terminals; markdown for pages; json and csv hold every number, in SI units.",
+)
+def command(run: str, output_format: str) -> None:
+    """Show the stored RUN: a run's folder, or `latest` for the newest below chipmark-runs.
+
+    Everything is computed again from what was stored; nothing is measured.
+    """
+    from harness.cli.run_argument import resolve_run
+    from results.render import render_summary, terminal_color, terminal_width
+    from results.store import open_run
+    from results.summary import run_summary
+
+    summary = run_summary(open_run(resolve_run(run)))
+    click.echo(render_summary(summary, output_format, terminal_width(), terminal_color()), nl=False)

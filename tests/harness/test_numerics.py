@@ -1,0 +1,83 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from harness.numerics import LIMITS, judge
+from results.records import PRECISIONS
+from tests.harness.fakes import make_case
+
+RNG = np.random.default_rng(0)
+LOGITS = RNG.normal(size=(1, 64, 100))
+
+
+def test_every_precision_has_limits() -> None:
+    assert set(LIMITS) == set(PRECISIONS)
+
+
+@pytest.mark.parametrize("precision", PRECISIONS)
+def test_an_error_just_past_the_limit_fails_and_just_below_passes(precision: str) -> None:
+    limit = LIMITS[precision].max_rel_l2
+    for factor, verdict in ((0.99, "pass"), (1.01, "fail")):
+        outputs = [{"logits": LOGITS[0] * (1 + factor * limit)}]
+        assert judge(make_case(precision=precision), outputs, ("fp32", {"logits": LOGITS}), True).verdict == verdict
+
+
+def test_relative_l2_is_the_norm_of_the_difference() -> None:
+    want, got = np.array([[3.0, 4.0]]), np.array([3.0, 4.5])
+    checks = judge(make_case(precision="int8"), [{"logits": got}], ("fp32", {"logits": want}), True).checks
+    assert checks[0].name == "rel_l2"
+    assert checks[0].value == pytest.approx(0.1)
+
+
+def test_top1_counts_equal_positions() -> None:
+    want = np.tile(np.eye(4), (25, 1))[None]
+    got = want[0].copy()
+    got[:25] = np.roll(got[:25], 1, axis=-1)
+    checks = judge(make_case(precision="int8"), [{"logits": got}], ("fp32", {"logits": want}), True).checks
+    assert checks[1].name == "top1_agreement"
+    assert checks[1].value == 0.75
+    assert not judge(make_case(), [{"logits": got}], ("r", {"logits": want}), False).checks[1:]
+
+
+def test_top1_is_not_judged_on_a_handful_of_positions() -> None:
+    want = np.eye(4)[None]
+    got = np.roll(np.eye(4), 1, axis=-1)
+    checks = judge(make_case(precision="int8"), [{"logits": got}], ("fp32", {"logits": want}), True).checks
+    assert [check.name for check in checks] == ["rel_l2"]
+
+
+def test_scrambled_outputs_of_the_right_size_fail() -> None:
+    scrambled = [{"logits": np.roll(LOGITS[0], 1, axis=-1)}]
+    assert judge(make_case(precision="int8"), scrambled, ("fp32", {"logits": LOGITS}), True).verdict == "fail"
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_not_finite_fails_even_without_a_reference(bad: float) -> None:
+    for reference in (None, ("self", {}), ("fp32", {"loss": np.ones(1)})):
+        verdict = judge(make_case(phase="train"), [{"loss": np.array(bad)}], reference, True)
+        assert verdict.verdict == "fail"
+        assert "not finite" in verdict.reason
+
+
+def test_training_compares_the_last_loss() -> None:
+    losses = [{"loss": np.array(v)} for v in (2.0, 1.5, 1.0, 0.9)]
+    reference = ("fp32", {"loss": np.array([2.0, 1.5, 1.0, 0.91])})
+    (check,) = judge(make_case(phase="train", precision="bf16"), losses, reference, True).checks
+    assert check.name == "loss_rel_error"
+    assert check.value == pytest.approx(0.01 / 0.91)
+
+
+def test_a_shape_mismatch_is_an_error_not_a_broadcast() -> None:
+    with pytest.raises(ValueError, match="shape"):
+        judge(make_case(), [{"logits": np.ones((1, 3))}], ("fp32", {"logits": np.ones((1, 1, 1))}), True)
+
+
+def test_the_reference_itself_is_named_so() -> None:
+    assert judge(make_case(), [{"loss": np.ones(())}], ("self", {}), True).verdict == "reference"
+
+
+def test_zero_reference() -> None:
+    zero = ("fp32", {"loss": np.zeros(1)})
+    assert judge(make_case(phase="train"), [{"loss": np.zeros(())}], zero, True).verdict == "pass"
+    assert judge(make_case(phase="train"), [{"loss": np.ones(())}], zero, True).verdict == "fail"
