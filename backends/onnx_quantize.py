@@ -1,0 +1,130 @@
+"""Static INT8 quantization of an exported ONNX model (QDQ format), cached like the export."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import time
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from backends.onnx_cache import MODEL_FILE, CacheEntry, Info, obtain
+from backends.onnx_export import (
+    EXTERNAL_DATA_BYTES,
+    export_ingredients,
+    exported_model,
+    inputs_of,
+    package_version,
+)
+from backends.onnxruntime_precision import Int8Scheme
+from results.records import CaseSpec
+from workloads.base import Workload
+
+# Raise when this module quantizes the same model differently.
+_FORMAT = 1
+NUM_CALIBRATION_BATCHES = 4
+# Far from the seeds that are scored and timed: case.seed + 1, + 2, ...
+CALIBRATION_SEED_OFFSET = 10_000
+# Quantizing elementwise operators too costs accuracy and, on a CPU, wins no time.
+OP_TYPES = ("Conv", "Gemm", "MatMul")
+
+
+def quantized_model(workload: Workload, case: CaseSpec, scheme: Int8Scheme) -> CacheEntry:
+    """The INT8 model of ``case``; exports the FP32 model first where it is needed.
+
+    Activations are UINT8 per tensor with ranges from seeded calibration batches (minimum and
+    maximum); weights are symmetric per output channel, INT8 for U8S8 and UINT8 for U8U8.
+    Products write FP32 (only convolutions have quantized outputs).
+
+    ``entry.info`` holds what ``exported_model`` tells and ``quantize_s``, ``quantized_nodes``,
+    ``eligible_nodes``, ``quantization`` and ``calibration_seeds``. ``export_s`` is None where
+    the FP32 model came from the cache.
+    """
+    seeds = [case.seed + CALIBRATION_SEED_OFFSET + i for i in range(NUM_CALIBRATION_BATCHES)]
+    ingredients = {
+        "model": export_ingredients(workload, case),
+        "quantize_format": _FORMAT,
+        "scheme": scheme,
+        "op_types": OP_TYPES,
+        "calibration_seeds": seeds,
+        "onnxruntime": package_version("onnxruntime"),
+    }
+
+    def build(folder: Path) -> Info:
+        with exported_model(workload, case) as exported:
+            start = time.perf_counter()
+            counts = _quantize(exported.model_path, folder, scheme, _batches(workload, case, seeds))
+            return {
+                **exported.info,
+                "export_s": None if exported.cached else exported.info["export_s"],
+                "export_cached": exported.cached,
+                "export_note": exported.note,
+                "quantize_s": time.perf_counter() - start,
+                "quantization": f"static QDQ {scheme}, per-channel weights, min-max",
+                "calibration_seeds": seeds,
+                **counts,
+            }
+
+    return obtain(ingredients, build)
+
+
+def _batches(workload: Workload, case: CaseSpec, seeds: Iterable[int]) -> Iterator[dict[str, Any]]:
+    for seed in seeds:
+        yield {name: x.numpy() for name, x in inputs_of(workload, case, seed).items()}
+
+
+def _quantize(model: Path, folder: Path, scheme: Int8Scheme, batches: Iterator[dict[str, Any]]) -> dict[str, object]:
+    """Write the quantized model into ``folder``; returns how many nodes were quantized.
+
+    The model is not pre-optimized: the exporter has folded constants and normalizations already,
+    and sessions of models that were saved optimized can fail (a second MatMulAddFusion adds
+    initializers under names that the first one took; ONNX Runtime 1.32).
+    """
+    from onnxruntime import quantization
+
+    class Reader(quantization.CalibrationDataReader):  # type: ignore[misc]  # untyped base
+        def get_next(self) -> dict[str, Any] | None:
+            return next(batches, None)
+
+    large = sum(file.stat().st_size for file in model.parent.iterdir()) > EXTERNAL_DATA_BYTES
+    target = folder / MODEL_FILE
+    with _quiet_root():
+        quantization.quantize_static(
+            str(model),
+            str(target),
+            Reader(),
+            quant_format=quantization.QuantFormat.QDQ,
+            op_types_to_quantize=list(OP_TYPES),
+            per_channel=True,
+            activation_type=quantization.QuantType.QUInt8,
+            weight_type=quantization.QuantType.QInt8 if scheme == "U8S8" else quantization.QuantType.QUInt8,
+            calibrate_method=quantization.CalibrationMethod.MinMax,
+            use_external_data_format=large,
+            extra_options={
+                "WeightSymmetric": True,
+                "OpTypesToExcludeOutputQuantization": ["Gemm", "MatMul"],
+            },
+        )
+    return _count_nodes(target)
+
+
+def _count_nodes(model: Path) -> dict[str, object]:
+    import onnx
+
+    nodes = list(onnx.load(str(model), load_external_data=False).graph.node)
+    dequantized = {name for node in nodes if node.op_type == "DequantizeLinear" for name in node.output}
+    eligible = [node for node in nodes if node.op_type in OP_TYPES]
+    quantized = [node for node in eligible if dequantized.issuperset(node.input[:2])]
+    return {"quantized_nodes": len(quantized), "eligible_nodes": len(eligible)}
+
+
+@contextlib.contextmanager
+def _quiet_root() -> Iterator[None]:
+    """The quantizer logs advice to the root logger; what matters of it is counted afterwards."""
+    before = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        yield
+    finally:
+        logging.disable(before)

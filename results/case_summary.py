@@ -1,0 +1,130 @@
+"""The derived types: what a stored run says about each case. Never stored alone.
+
+Every number is in SI base units and is a metric of :mod:`results.metrics`. ``None`` means "not
+known", and the ``*_reason`` beside it says why; with a number the reason is empty.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from results.records import (
+    CaseSpec,
+    Device,
+    Environment,
+    Guard,
+    MeasureSpec,
+    Record,
+    Stage,
+    Status,
+    SupportLevel,
+)
+
+# History of the derived format that ``chipmark show`` and ``chipmark cost`` print as JSON.
+#   1  first version
+SUMMARY_SCHEMA_VERSION = 1
+
+# A planned case without any measurement is "missing".
+SummaryStatus = Status | Literal["missing"]
+LatencyKind = Literal["step time", "latency", "time to first token", "time per output token"]
+TokenKind = Literal["training", "input", "prompt", "generated"]
+
+
+class CaseSummary(Record, frozen=True, kw_only=True):
+    """One planned case: how it ended, and the numbers of its replicates taken together.
+
+    ``status``, ``stage`` and ``reason`` are those of the worst replicate. Numbers are over the
+    ``ok`` replicates; if there are none, over the ``invalid`` ones (``numbers_from`` says which).
+    """
+
+    case_id: str
+    case: CaseSpec
+    status: SummaryStatus
+    stage: Stage | None = None
+    reason: str = ""
+    num_replicates: int  # planned
+    num_measured: int = 0
+    num_ok: int = 0
+    numbers_from: Literal["ok", "invalid"] | None = None
+
+    support: SupportLevel | None = None
+    support_reason: str = ""
+    item_unit: str | None = None
+    token_kind: TokenKind | None = None
+    latency_kind: LatencyKind
+
+    throughput_per_s: float | None = None
+    throughput_per_s_reason: str = ""
+    tokens_per_s: float | None = None
+    tokens_per_s_reason: str = ""
+    steps_per_s: float | None = None
+    steps_per_s_reason: str = ""
+    flops_per_s: float | None = None
+    flops_per_s_reason: str = ""
+
+    num_latency_samples: int = 0
+    latency_p50_s: float | None = None
+    latency_p50_s_reason: str = ""
+    latency_p90_s: float | None = None
+    latency_p90_s_reason: str = ""
+    latency_p99_s: float | None = None
+    latency_p99_s_reason: str = ""
+    num_device_samples: int = 0
+    device_step_p50_s: float | None = None
+    device_step_p50_s_reason: str = ""
+
+    numerics_verdict: Literal["pass", "fail", "reference", "not_checked"] | None = None
+    numerics_reference: str | None = None
+    numerics_error_name: str | None = None
+    numerics_error: float | None = None
+    numerics_error_reason: str = ""
+    top1_agreement: float | None = None
+    top1_agreement_reason: str = ""
+
+    import_s: float | None = None
+    import_s_reason: str = ""
+    prepare_s: float | None = None
+    prepare_s_reason: str = ""
+    export_s: float | None = None
+    export_s_reason: str = ""
+    first_step_s: float | None = None
+    first_step_s_reason: str = ""
+    warmup_s: float | None = None
+    warmup_s_reason: str = ""
+    warmup_iterations: int | None = None
+    warmup_steady: bool | None = None
+    warmup_stop_reason: str = ""
+
+    peak_memory_bytes: int | None = None
+    peak_memory_bytes_reason: str = ""
+    peak_memory_scope: str = ""
+    energy_j: float | None = None
+    energy_j_reason: str = ""
+    energy_scope: str = ""
+    average_power_w: float | None = None
+    average_power_w_reason: str = ""
+
+    guards: tuple[Guard, ...] = ()  # those that did not PASS
+
+
+class RunHeader(Record, frozen=True, kw_only=True):
+    """Which run the numbers come from."""
+
+    run_id: str
+    suite: str
+    command: str
+    created_at: str  # ISO 8601, UTC
+    measure: MeasureSpec
+    environment: Environment
+    devices: tuple[Device, ...]
+    notes: tuple[str, ...] = ()
+
+
+class RunSummary(Record, frozen=True, kw_only=True):
+    """What ``chipmark show --format json`` prints."""
+
+    schema_version: int = SUMMARY_SCHEMA_VERSION
+    run: RunHeader
+    cases: tuple[CaseSummary, ...]
+    counts: dict[str, int]  # status -> number of cases
+    warnings: tuple[str, ...] = ()

@@ -1,0 +1,65 @@
+"""Every number chipmark derives, declared once: name, unit, direction, label, formatter.
+
+A metric's name is the attribute of :class:`results.case_summary.CaseSummary`, the key in JSON,
+the column in CSV and in pandas. Tables, the JSON Schema and the docs derive from this list.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Literal, NamedTuple
+
+from results import units
+
+
+class Metric(NamedTuple):
+    """One derived number of a case."""
+
+    name: str
+    unit: str
+    better: Literal["higher", "lower"] | None
+    label: str
+    format: Callable[[float | None], str]
+    doc: str
+
+
+METRICS: tuple[Metric, ...] = (
+    Metric("throughput_per_s", "1/s", "higher", "throughput", units.rate,
+           "items over elapsed time, summed over all throughput windows; item_unit says of what"),
+    Metric("tokens_per_s", "1/s", "higher", "tokens", units.rate,
+           "tokens over the same windows, where the workload has tokens; token_kind says of which"),
+    Metric("steps_per_s", "1/s", "higher", "steps", units.rate,
+           "steps (calls) over the same windows"),
+    Metric("flops_per_s", "FLOP/s", "higher", "achieved FLOP/s", units.flops,
+           "analytic FLOPs of matrix products and convolutions over the same windows"),
+    Metric("latency_p50_s", "s", "lower", "p50", units.seconds,
+           "median time of one synced step; latency_kind says what a step is"),
+    Metric("latency_p90_s", "s", "lower", "p90", units.seconds,
+           "90th percentile of the time of one synced step"),
+    Metric("latency_p99_s", "s", "lower", "p99", units.seconds,
+           "99th percentile of the time of one synced step"),
+    Metric("device_step_p50_s", "s", "lower", "device p50", units.seconds,
+           "median time between steps by the device's own clock"),
+    Metric("numerics_error", "1", "lower", "error", units.ratio,
+           "largest error against FP32 on the same inputs; numerics_error_name says which"),
+    Metric("top1_agreement", "1", "higher", "top-1", units.percent,
+           "smallest share of positions whose highest logit is that of FP32"),
+    Metric("import_s", "s", "lower", "import", units.seconds,
+           "time to load the framework in a worker; median of the replicates"),
+    Metric("prepare_s", "s", "lower", "prepare", units.seconds,
+           "time to build, cast, quantize and set up; median of the replicates"),
+    Metric("export_s", "s", "lower", "export", units.seconds,
+           "part of prepare_s spent exporting; median of the replicates"),
+    Metric("first_step_s", "s", "lower", "first step", units.seconds,
+           "time of the first call, compilation included; median of the replicates"),
+    Metric("warmup_s", "s", None, "warm-up", units.seconds,
+           "time spent warming up; median of the replicates"),
+    Metric("peak_memory_bytes", "B", "lower", "peak memory", units.memory,
+           "largest peak memory of the replicates; peak_memory_scope says of what"),
+    Metric("energy_j", "J", "lower", "energy", units.joules,
+           "energy of the throughput and latency passes, summed over the replicates"),
+    Metric("average_power_w", "W", None, "power", units.watts,
+           "energy over the duration of the metered passes"),
+)  # fmt: skip
+
+METRIC: dict[str, Metric] = {metric.name: metric for metric in METRICS}

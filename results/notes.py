@@ -1,0 +1,85 @@
+"""Numbered notes below a table: every reason once, in full."""
+
+from __future__ import annotations
+
+from results.case_summary import CaseSummary, RunSummary
+from results.metrics import METRIC
+from results.stats import PERCENTS, min_samples
+
+
+def one_line(text: str) -> str:
+    """Text from elsewhere on one line, without control characters (a terminal would obey them)."""
+    return "".join(c for c in " ".join(text.split()) if c.isprintable())
+
+
+class Notes:
+    """Collects notes; the same text keeps its first number."""
+
+    def __init__(self) -> None:
+        self._numbers: dict[str, int] = {}
+
+    def refer(self, texts: list[str]) -> str:
+        """The numbers of ``texts``, for the row that needs them: ``1 3``."""
+        clean = [one_line(text) for text in texts]
+        numbers = [self._numbers.setdefault(text, len(self._numbers) + 1) for text in clean]
+        return " ".join(str(number) for number in numbers)
+
+    def lines(self) -> list[tuple[int, str]]:
+        """Number and text of every note."""
+        return [(number, text) for text, number in self._numbers.items()]
+
+
+def case_notes(case: CaseSummary) -> list[str]:
+    """What must be said about one row: why it is not ok, what its numbers rest on."""
+    if case.status == "missing":
+        return [case.reason]
+    return [*_status_notes(case), *_quality_notes(case)]
+
+
+def _status_notes(case: CaseSummary) -> list[str]:
+    notes = []
+    if case.status != "ok":
+        stage = f" at {case.stage}" if case.stage and case.status != "unsupported" else ""
+        notes.append(f"{case.status}{stage}: {case.reason or 'no reason was given'}")
+        if case.num_ok:
+            notes.append("numbers are over the replicates that ended ok")
+    if case.numbers_from == "invalid":
+        notes.append("! marks numbers of an invalid result: measured, but not to be compared")
+    if case.num_measured < case.num_replicates:
+        notes.append(f"{case.num_replicates - case.num_measured} of {case.num_replicates} replicates missing")
+    return notes
+
+
+def _quality_notes(case: CaseSummary) -> list[str]:
+    notes = []
+    if case.support == "emulated":
+        notes.append(f"{case.case.precision} is emulated: {case.support_reason or 'no reason was given'}")
+    if case.numerics_verdict == "not_checked":
+        notes.append(f"error not checked: {case.numerics_error_reason}")
+    if case.warmup_steady is False:
+        notes.append(f"not steady after warm-up: {case.warmup_stop_reason or 'no reason was given'}")
+    bad_guards = [guard for guard in case.guards if guard.verdict in ("WARN", "FAIL")]
+    return notes + [f"{guard.name} {guard.verdict}: {guard.reason}" for guard in bad_guards]
+
+
+def general_notes(summary: RunSummary) -> list[str]:
+    """What is true of many rows, said once."""
+    notes = []
+    measured = [case for case in summary.cases if case.numbers_from]
+    kinds = {case.case.phase: case.latency_kind for case in measured if case.num_latency_samples}
+    if kinds:
+        notes.append("p50, p90, p99: " + ", ".join(f"{kind} in {phase}" for phase, kind in kinds.items()))
+    errors = list(dict.fromkeys(c.numerics_error_name for c in measured if c.numerics_error_name))
+    if errors:
+        notes.append(f"error: {' or '.join(errors)} against FP32 on the same inputs")
+    short = [
+        f"p{p} needs {min_samples(p)} samples"
+        for p in PERCENTS
+        if any(case.num_latency_samples < min_samples(p) for case in measured if case.num_latency_samples)
+    ]
+    if short:
+        notes.append("n/a latency: " + ", ".join(short))
+    reasons = list(dict.fromkeys(case.energy_j_reason for case in measured))
+    if measured and all(reasons):
+        notes.append(f"{METRIC['energy_j'].label} n/a: " + "; ".join(reasons))
+    return [one_line(text) for text in (*notes, *summary.warnings, *summary.run.notes)]

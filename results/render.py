@@ -1,0 +1,129 @@
+"""Turning summaries and costs into text: the formats, and what all of them share.
+
+``table`` is for terminals and needs rich; ``markdown``, ``json`` and ``csv`` do not. Nothing is
+said by colour alone.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+import shutil
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+
+import msgspec
+
+from results.case_summary import CaseSummary, RunHeader, RunSummary
+from results.records import CaseSpec, Device, Scalar
+from results.rows import COLUMNS, flat_row
+
+FORMATS = ("table", "markdown", "json", "csv")
+# The least width tables are made for, and the width where there is no terminal to ask.
+TABLE_WIDTH = 100
+# Packages whose versions belong beside every table.
+HEADER_PACKAGES = ("torch", "onnxruntime")
+
+
+def render_summary(summary: RunSummary, output_format: str, width: int = TABLE_WIDTH, color: bool = False) -> str:
+    """A run's summary as text in one of :data:`FORMATS`, ending in a newline."""
+    if output_format == "json":
+        return json_text(summary)
+    if output_format == "csv":
+        return csv_text([column.name for column in COLUMNS], map(flat_row, summary.cases))
+    if output_format == "markdown":
+        from results.render_markdown import markdown
+
+        return markdown(summary)
+    from results.render_table import table
+
+    return table(summary, width=width, color=color)
+
+
+def json_text(record: msgspec.Struct) -> str:
+    """A derived record as indented JSON; None is null."""
+    return msgspec.json.format(msgspec.json.encode(record), indent=2).decode() + "\n"
+
+
+def csv_text(names: Sequence[str], rows: Iterable[Mapping[str, Scalar]]) -> str:
+    """RFC 4180 text with a header; None is an empty cell, lines end in a bare line feed."""
+    out = io.StringIO()
+    writer = csv.DictWriter(out, fieldnames=names, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return out.getvalue()
+
+
+def terminal_width() -> int:
+    """The terminal's width; :data:`TABLE_WIDTH` where standard output is not one."""
+    if not sys.stdout.isatty():
+        return TABLE_WIDTH
+    return shutil.get_terminal_size((TABLE_WIDTH, 24)).columns
+
+
+def terminal_color() -> bool:
+    """Whether standard output may be coloured (https://no-color.org)."""
+    return sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+
+
+def header_lines(run: RunHeader, cases: Sequence[CaseSpec]) -> list[str]:
+    """Which run this is, on what, with what."""
+    environment = run.environment
+    created = run.created_at.replace("T", " ").replace("+00:00", " UTC").replace("Z", " UTC")
+    versions = [f"{name} {environment.packages[name]}" for name in HEADER_PACKAGES if name in environment.packages]
+    return [
+        f"run {run.run_id}, suite {run.suite}, {created}",
+        *(f"{device_id}: {name} ({backends})" for device_id, name, backends in _used_devices(run, cases)),
+        ", ".join([f"chipmark {environment.chipmark_version}", f"python {environment.python_version}", *versions]),
+    ]
+
+
+def _used_devices(run: RunHeader, cases: Sequence[CaseSpec]) -> list[tuple[str, str, str]]:
+    """Id, name and backends of each device that a case names, in order of appearance."""
+    found: dict[tuple[str, str], list[str]] = {}
+    for case in cases:
+        device = find_device(run.devices, case)
+        key = (case.device, device.name if device else "unknown device")
+        backends = found.setdefault(key, [])
+        if case.backend not in backends:
+            backends.append(case.backend)
+    return [(device_id, name, ", ".join(backends)) for (device_id, name), backends in found.items()]
+
+
+def find_device(devices: Sequence[Device], case: CaseSpec) -> Device | None:
+    """The device a case ran on, as its own backend describes it if possible."""
+    same_id = [device for device in devices if device.id == case.device]
+    own = [device for device in same_id if device.backend == case.backend]
+    return next(iter(own or same_id), None)
+
+
+def counts_line(counts: Mapping[str, int]) -> str:
+    """``24 ok, 3 unsupported, 0 failed``, and the other statuses where there are any."""
+    always = ("ok", "unsupported", "failed")
+    rest = [name for name, number in counts.items() if number and name not in always]
+    return ", ".join(f"{counts[name]} {name}" for name in (*always, *rest))
+
+
+def shape_text(case: CaseSpec) -> str:
+    """``prompt_length=16 new_tokens=4``, in the order stored."""
+    return " ".join(f"{key}={value}" for key, value in case.shape.items())
+
+
+def backend_text(case: CaseSpec, show_device: bool) -> str:
+    """The backend, its device when several occur, and its options."""
+    name = f"{case.backend} {case.device}" if show_device else case.backend
+    options = [key if value is True else f"{key}={value}" for key, value in sorted(case.options.items())]
+    return " ".join([name, *options])
+
+
+def precision_text(case: CaseSpec, support: str | None) -> str:
+    """The precision, and ``emul`` where its products are computed in a wider type."""
+    return f"{case.precision} emul" if support == "emulated" else case.precision
+
+
+def status_text(case: CaseSummary) -> str:
+    """The status, and how many replicates ended ok where there are several."""
+    if case.num_replicates > 1 and case.status != "missing":
+        return f"{case.status} {case.num_ok}/{case.num_replicates}"
+    return case.status

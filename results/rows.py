@@ -1,0 +1,78 @@
+"""One case as one flat row of scalars: the columns of CSV and of the pandas frame."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import msgspec
+
+from results.case_summary import CaseSummary
+from results.metrics import METRIC
+from results.records import CaseSpec, Scalar
+
+
+class Column(NamedTuple):
+    """One column and what it holds."""
+
+    name: str
+    unit: str  # "" for text, flags and counts
+    doc: str
+
+
+_DOCS = {
+    "case_id": "names the case in every file",
+    "shape": "resolved sizes, as canonical JSON",
+    "options": "backend options, as canonical JSON",
+    "status": "of the worst replicate; missing = never measured",
+    "stage": "where the worst replicate ended",
+    "reason": "why the case is not ok",
+    "num_replicates": "planned replicates",
+    "num_measured": "stored replicates",
+    "num_ok": "replicates that ended ok",
+    "numbers_from": "which replicates the numbers are from: ok, or invalid if none is ok",
+    "support": "native, emulated or unsupported",
+    "item_unit": "what throughput_per_s counts",
+    "token_kind": "which tokens tokens_per_s counts; kinds are never mixed",
+    "latency_kind": "what one latency sample is in this phase",
+    "guards": "guards that did not pass: name=verdict, separated by semicolons",
+}
+
+
+def flat_row(summary: CaseSummary) -> dict[str, Scalar]:
+    """The row of one case; the keys are those of :data:`COLUMNS`, in that order."""
+    row: dict[str, Scalar] = {"case_id": summary.case_id}
+    for name in CaseSpec.__struct_fields__:
+        row[name] = _scalar(getattr(summary.case, name))
+    for name in CaseSummary.__struct_fields__:
+        if name not in ("case_id", "case", "guards"):
+            row[name] = getattr(summary, name)
+    row["guards"] = "; ".join(f"{guard.name}={guard.verdict}" for guard in summary.guards)
+    return row
+
+
+def _scalar(value: object) -> Scalar:
+    if value is None or isinstance(value, str | int | float | bool):
+        return value
+    if isinstance(value, tuple):
+        return " ".join(str(part) for part in value)
+    return msgspec.json.encode(value, order="sorted").decode()
+
+
+def _columns() -> tuple[Column, ...]:
+    summary_fields = [name for name in CaseSummary.__struct_fields__ if name not in ("case", "guards")]
+    names = [summary_fields[0], *CaseSpec.__struct_fields__, *summary_fields[1:], "guards"]
+    return tuple(_column(name) for name in names)
+
+
+def _column(name: str) -> Column:
+    if name in METRIC:
+        return Column(name, METRIC[name].unit, METRIC[name].doc)
+    metric = name.removesuffix("_reason")
+    if metric in METRIC:
+        return Column(name, "", f"why {metric} is missing")
+    return Column(name, "", _DOCS.get(name, name.replace("_", " ")))
+
+
+COLUMNS: tuple[Column, ...] = _columns()
+# Columns that hold numbers: in pandas these are floats, NaN where the number is missing.
+METRIC_COLUMNS: tuple[str, ...] = tuple(c.name for c in COLUMNS if c.name in METRIC)

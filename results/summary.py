@@ -1,0 +1,266 @@
+"""From stored replicates to one summary a case. All arithmetic on measurements is done here.
+
+Definitions:
+
+* items = ``work.items * iterations / work.steps``, exact, because windows hold whole cycles.
+* throughput = items of all windows of all counted replicates / their summed elapsed time. It
+  is a ratio of sums, never a mean of ratios.
+* percentiles are over the pooled latency samples of the counted replicates.
+* throughput and latency are different scenarios; neither is derived from the other.
+
+A stored record that contradicts itself raises :class:`results.errors.RunFolderError`.
+"""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from results import stats
+from results.case_summary import CaseSummary, LatencyKind, RunHeader, RunSummary, SummaryStatus, TokenKind
+from results.errors import RunFolderError
+from results.records import Measurement, Phase, PlannedCase, Timing
+from results.replicates import Totals, check, counted, totals
+
+if TYPE_CHECKING:
+    from results.store import StoredRun
+
+LATENCY_KINDS: dict[Phase, LatencyKind] = {
+    "train": "step time",
+    "infer": "latency",
+    "prefill": "time to first token",
+    "decode": "time per output token",
+}
+TOKEN_KINDS: dict[Phase, TokenKind] = {
+    "train": "training",
+    "infer": "input",
+    "prefill": "prompt",
+    "decode": "generated",
+}
+# From best to worst; a case is as good as its worst replicate.
+SEVERITY: tuple[SummaryStatus, ...] = (
+    "ok",
+    "unsupported",
+    "invalid",
+    "timeout",
+    "out_of_memory",
+    "killed",
+    "failed",
+)
+
+Fields = dict[str, Any]
+
+
+def run_summary(run: StoredRun) -> RunSummary:
+    """The whole run: header, one summary a case, and how many cases ended in which status."""
+    cases = summarize(run)
+    info = run.info
+    return RunSummary(
+        run=RunHeader(
+            run_id=info.run_id,
+            suite=info.suite,
+            command=info.command,
+            created_at=info.created_at,
+            measure=info.measure,
+            environment=info.environment,
+            devices=info.devices,
+            notes=info.notes,
+        ),
+        cases=tuple(cases),
+        counts=count_statuses(cases),
+        warnings=tuple(run.warnings),
+    )
+
+
+def count_statuses(cases: Sequence[CaseSummary]) -> dict[str, int]:
+    """Status -> number of cases, for every status there is, ``missing`` last."""
+    names = [*SEVERITY, "missing"]
+    return {name: sum(case.status == name for case in cases) for name in names}
+
+
+def summarize(run: StoredRun) -> list[CaseSummary]:
+    """One summary for each planned case, in the order of the plan.
+
+    Raises:
+        RunFolderError: a stored record contradicts itself or the plan.
+    """
+    by_case: dict[str, list[Measurement]] = {}
+    for measurement in run.measurements:
+        by_case.setdefault(measurement.case_id, []).append(measurement)
+    planned_ids = {planned.case.id for planned in run.info.plan}
+    for case_id, found in by_case.items():
+        if case_id not in planned_ids:
+            raise RunFolderError(f"{run.path}: case {case_id} ({found[0].case.label}) is not in the run's plan")
+    return [_summarize_case(run, planned, by_case.get(planned.case.id, [])) for planned in run.info.plan]
+
+
+def _summarize_case(run: StoredRun, planned: PlannedCase, replicates: list[Measurement]) -> CaseSummary:
+    case = planned.case
+    fields: Fields = {
+        "case_id": case.id,
+        "case": case,
+        "num_replicates": planned.replicates,
+        "latency_kind": LATENCY_KINDS[case.phase],
+    }
+    if not replicates:
+        why = "never measured: the run ended before this case"
+        return CaseSummary(status="missing", reason=why, **fields, **_no_numbers(why))
+    replicates = sorted(replicates, key=lambda m: m.replicate)
+    for measurement in replicates:
+        check(run.path, measurement)
+    worst = max(replicates, key=lambda m: SEVERITY.index(m.status))
+    support = next((m.support for m in replicates if m.support), None)
+    fields |= {
+        "status": worst.status,
+        "stage": worst.stage,
+        "reason": worst.reason,
+        "num_measured": len(replicates),
+        "num_ok": sum(m.status == "ok" for m in replicates),
+        "support": support.level if support else None,
+        "support_reason": support.reason if support else "no answer from the backend",
+    }
+    numbers = counted(replicates)
+    if not numbers:
+        return CaseSummary(**fields, **_no_numbers(f"{worst.status}: {worst.reason or 'no reason given'}"))
+    return CaseSummary(**fields, **_numbers(run, numbers))
+
+
+def _no_numbers(reason: str) -> Fields:
+    from results.metrics import METRICS
+
+    return {f"{metric.name}_reason": reason for metric in METRICS}
+
+
+def _numbers(run: StoredRun, replicates: list[Measurement]) -> Fields:
+    case = replicates[0].case
+    timings = [m.timing for m in replicates if m.timing is not None]
+    summed = totals(run.path, replicates)
+    return {
+        "numbers_from": "ok" if replicates[0].status == "ok" else "invalid",
+        "item_unit": summed.work.item_unit,
+        "token_kind": TOKEN_KINDS[case.phase] if summed.work.tokens is not None else None,
+        **_rates(summed, "throughput" in case.scenarios),
+        **_latency(run, replicates),
+        **_numerics(replicates),
+        **_preparation(timings),
+        **_memory(replicates),
+        **_energy(replicates),
+        "guards": tuple(dict.fromkeys(g for m in replicates for g in m.guards if g.verdict != "PASS")),
+    }
+
+
+def _rates(summed: Totals, planned: bool) -> Fields:
+    names = ("throughput_per_s", "tokens_per_s", "steps_per_s", "flops_per_s")
+    if summed.elapsed_ns == 0:
+        why = "no throughput window was measured" if planned else "scenario throughput was not planned"
+        return {f"{name}_reason": why for name in names}
+    elapsed_s = summed.elapsed_ns / 1e9
+    throughput = summed.items / elapsed_s
+    # The identity that gives the number its meaning; holds to float rounding or not at all.
+    if abs(throughput * elapsed_s - summed.items) > 1e-9 * summed.items:
+        raise AssertionError(f"throughput {throughput} * {elapsed_s} s is not {summed.items} items")
+    return {
+        "throughput_per_s": throughput,
+        "tokens_per_s": None if summed.tokens is None else summed.tokens / elapsed_s,
+        "tokens_per_s_reason": "the workload has no tokens" if summed.tokens is None else "",
+        "steps_per_s": summed.iterations / elapsed_s,
+        "flops_per_s": summed.flops / elapsed_s,
+    }
+
+
+def _latency(run: StoredRun, replicates: list[Measurement]) -> Fields:
+    import numpy as np
+
+    arrays = [run.samples(m) for m in replicates]
+    for measurement, found in zip(replicates, arrays, strict=True):
+        check(run.path, measurement, found)
+    pooled = {
+        kind: np.concatenate([found.get(kind, np.empty(0, np.int64)) for found in arrays])
+        for kind in ("latency_ns", "device_ns")
+    }
+    fields: Fields = {"num_latency_samples": len(pooled["latency_ns"])}
+    planned = "latency" in replicates[0].case.scenarios
+    for percent in stats.PERCENTS:
+        value, reason = stats.percentile(pooled["latency_ns"], percent)
+        fields[f"latency_p{percent}_s"] = value
+        fields[f"latency_p{percent}_s_reason"] = reason if planned else "scenario latency was not planned"
+    device = stats.percentile(pooled["device_ns"], 50)
+    timing = replicates[0].timing
+    why = timing.device_clock_reason if timing and timing.device_clock is None else ""
+    return fields | {
+        "num_device_samples": len(pooled["device_ns"]),
+        "device_step_p50_s": device.seconds,
+        "device_step_p50_s_reason": (why or device.reason) if device.seconds is None else "",
+    }
+
+
+def _numerics(replicates: list[Measurement]) -> Fields:
+    found = [m.numerics for m in replicates if m.numerics is not None]
+    if not found:
+        why = "the numerics gate was not reached"
+        return {"numerics_error_reason": why, "top1_agreement_reason": why}
+    order = ("reference", "pass", "not_checked", "fail")
+    worst = max(found, key=lambda n: order.index(n.verdict))
+    checks = [c for n in found for c in n.checks]
+    # The first error of the gate is the headline; the gate puts the whole output first.
+    error_name = next((c.name for c in checks if c.better == "lower"), None)
+    errors = [c.value for c in checks if c.name == error_name]
+    top1 = [c.value for c in checks if c.name == "top1_agreement"]
+    why = worst.reason or worst.reference
+    return {
+        "numerics_verdict": worst.verdict,
+        "numerics_reference": worst.reference,
+        "numerics_error_name": error_name,
+        **_reduced("numerics_error", errors, max, why if not errors else "not finite"),
+        **_reduced("top1_agreement", top1, min, why if not checks else "the output ranks no classes"),
+    }
+
+
+def _preparation(timings: Sequence[Timing]) -> Fields:
+    warmups = [t.warmup for t in timings]
+    return {
+        **_reduced("import_s", [t.import_s for t in timings], statistics.median, "not timed by the backend"),
+        **_reduced("prepare_s", [t.prepare_s for t in timings], statistics.median, ""),
+        **_reduced("export_s", [t.export_s for t in timings], statistics.median, "nothing to export"),
+        **_reduced("first_step_s", [t.first_step_s for t in timings], statistics.median, ""),
+        **_reduced("warmup_s", [w.elapsed_s for w in warmups], statistics.median, ""),
+        "warmup_iterations": sum(w.iterations for w in warmups),
+        "warmup_steady": all(w.steady for w in warmups),
+        "warmup_stop_reason": "; ".join(dict.fromkeys(w.stop_reason for w in warmups if w.stop_reason)),
+    }
+
+
+def _memory(replicates: list[Measurement]) -> Fields:
+    found = [m.memory for m in replicates if m.memory is not None]
+    why = next((memory.reason for memory in found if memory.reason), "not measured")
+    scopes = dict.fromkeys(memory.scope for memory in found if memory.scope)
+    peaks = [memory.peak_bytes for memory in found]
+    return {**_reduced("peak_memory_bytes", peaks, max, why), "peak_memory_scope": "; ".join(scopes)}
+
+
+def _energy(replicates: list[Measurement]) -> Fields:
+    found = [m.energy for m in replicates if m.energy is not None]
+    why = next((e.reason for e in found if e.reason), "not measured")
+    complete = len(found) == len(replicates)
+    energies = [e.energy_j for e in found] if complete else [None]
+    fields = _reduced("energy_j", energies, sum, why)
+    scopes = dict.fromkeys(e.scope for e in found if e.scope)
+    durations = [e.duration_s for e in found if e.duration_s is not None]
+    power = None
+    if fields["energy_j"] is not None and len(durations) == len(found) and sum(durations) > 0:
+        power = fields["energy_j"] / sum(durations)
+    reason = "" if power is not None else (fields["energy_j_reason"] or "the meter gave no duration")
+    return fields | {
+        "energy_scope": "; ".join(scopes),
+        "average_power_w": power,
+        "average_power_w_reason": reason,
+    }
+
+
+def _reduced(name: str, values: Sequence[Any], how: Callable[[list[Any]], Any], reason: str) -> Fields:
+    """``values`` reduced to one, or None with ``reason`` if there are none or one is missing."""
+    known = [value for value in values if value is not None]
+    if not known or len(known) < len(values):
+        return {name: None, f"{name}_reason": reason or "not measured"}
+    return {name: how(known), f"{name}_reason": ""}

@@ -1,0 +1,26 @@
+"""The CPU device and a torch that is left as it was found."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from backends.torch_backend import TorchBackend
+from backends.torch_flags import restored
+
+
+@pytest.fixture
+def backend() -> TorchBackend:
+    return TorchBackend()
+
+
+@pytest.fixture
+def cpu(backend):
+    return backend.devices()[-1]
+
+
+@pytest.fixture(autouse=True)
+def untouched_torch():
+    with restored(), torch.random.fork_rng(devices=[]):
+        torch.set_num_threads(1)  # the toys are too small for more
+        yield

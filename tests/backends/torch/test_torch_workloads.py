@@ -1,0 +1,45 @@
+"""The built-in workloads on the CPU: what is traced is what they say they do."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from backends.base import GATE_STEPS
+from harness import numerics
+from tests.backends.torch.toy_workloads import make_case
+from workloads import REGISTRY
+
+BUILT_IN = ("image-classifier", "llm-decoder", "text-encoder")
+CELLS = [(name, phase) for name in BUILT_IN for phase in REGISTRY.get(name).spec.phases]
+
+
+@pytest.mark.parametrize(("name", "phase"), CELLS)
+def test_traced_flops_are_the_analytic_ones(backend, cpu, name, phase):
+    """Two independent counts of the same step must agree to the last FLOP."""
+    workload = REGISTRY.get(name)
+    case = make_case(workload, phase, new_tokens=1)
+    facts = backend.prepare(workload, case, cpu).facts
+    traced = sum(sum(by_dtype.values()) for by_dtype in facts["matmul_flops"].values())
+    assert traced == workload.work("tiny", phase, case.batch_size, case.shape).flops
+    assert facts["precision_evidence"] == "of the product FLOPs of one eager step: fp32 100.00%"
+
+
+@pytest.mark.parametrize(("name", "phase"), CELLS)
+@pytest.mark.parametrize("precision", ["fp16", "bf16", "fp8", "int8"])
+def test_reduced_precision_is_executed_and_near_fp32(backend, cpu, name, phase, precision):
+    workload = REGISTRY.get(name)
+    case = make_case(workload, phase, precision)
+    if backend.supports(workload, case, cpu).level == "unsupported":
+        assert precision in ("fp8", "int8")
+        return
+    step = backend.prepare(workload, case, cpu)
+    assert step.facts["precision_executed"] == precision
+    assert step.facts["precision_honoured"] is True
+    _, expected = backend.reference(workload, case, cpu)
+    limits = numerics.LIMITS[precision]
+    for i in range(GATE_STEPS[phase]):
+        step.run(i)
+        for output, values in step.outputs().items():
+            error = np.linalg.norm(values - expected[output][i]) / np.linalg.norm(expected[output][i])
+            assert error <= (limits.max_rel_l2 if output == "logits" else limits.max_loss_error)

@@ -1,0 +1,84 @@
+from __future__ import annotations
+
+import shutil
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from results.errors import RunFolderError
+from results.frame import RUN_COLUMNS, SAMPLE_COLUMNS, load, load_samples
+from results.rows import COLUMNS, METRIC_COLUMNS
+from tests.results.example_run import example_run, run_info, store
+
+
+@pytest.fixture
+def run(tmp_path):
+    return example_run(tmp_path / "runs" / "one")
+
+
+def test_one_row_a_case_with_documented_columns(run):
+    frame = load(run.path)
+    assert len(frame) == len(run.info.plan)
+    plain = [*RUN_COLUMNS, *(column.name for column in COLUMNS)]
+    assert list(frame.columns)[: len(plain)] == plain
+    extra = set(frame.columns) - set(plain)
+    assert extra == {"shape_sequence_length", "shape_prompt_length", "shape_new_tokens", "version_torch",
+                     "version_onnxruntime", "version_numpy"}  # fmt: skip
+    assert all(column.doc for column in COLUMNS)
+
+
+def test_numbers_are_floats_and_missing_ones_nan(run):
+    frame = load(run.path)
+    assert {str(frame[name].dtype) for name in METRIC_COLUMNS} == {"float64"}
+    assert frame.loc[0, "throughput_per_s"] == 400.0
+    failed = frame[frame.status == "failed"].iloc[0]
+    assert np.isnan(failed.throughput_per_s)
+    assert failed.throughput_per_s_reason.startswith("failed: RuntimeError")
+
+
+def test_identification(run):
+    row = load(run.path).iloc[0]
+    assert (row.run_id, row.suite, row.device_name) == ("20261122-101112-quick", "quick", "Example CPU 8-Core")
+    assert row.created_at == pd.Timestamp("2026-11-22T10:11:12", tz="UTC")
+    assert row.version_torch == "2.13.0+cpu"
+    assert row.shape_sequence_length == 64
+
+
+def test_one_several_or_a_folder_of_runs(run):
+    shutil.copytree(run.path, run.path.parent / "two")
+    one, twice = load(run.path), load([run.path, str(run.path)])
+    pd.testing.assert_frame_equal(twice.iloc[: len(one)], one)
+    pd.testing.assert_frame_equal(load(run.path.parent), twice)
+
+
+def test_a_folder_without_runs_is_refused(tmp_path):
+    with pytest.raises(RunFolderError, match="neither a run nor a folder of runs"):
+        load(tmp_path)
+
+
+def test_samples_are_every_stored_sample_in_order(run):
+    frame = load_samples(run.path)
+    assert list(frame.columns) == list(SAMPLE_COLUMNS)
+    stored = [(m, run.samples(m)) for m in run.measurements]
+    assert len(frame) == sum(len(a) for _, arrays in stored for a in arrays.values())
+    first, arrays = stored[0]
+    part = frame[(frame.case_id == first.case_id) & (frame.kind == "latency")]
+    assert (part.seconds * 1e9).round().astype(np.int64).tolist() == arrays["latency_ns"].tolist()
+    assert part["index"].tolist() == list(range(400))
+    assert set(frame.kind) == {"latency", "warmup"}
+
+
+def test_samples_of_one_case(run):
+    case_id = run.info.plan[4].case.id
+    assert set(load_samples(run.path, case_id).case_id) == {case_id}
+    assert load_samples(run.path, run.info.plan[1].case.id).empty  # failed before any sample
+    with pytest.raises(RunFolderError, match="no case 'nonsense'"):
+        load_samples(run.path, "nonsense")
+
+
+def test_an_empty_run_is_an_empty_frame(tmp_path):
+    path = store(tmp_path / "run", run_info([]), []).path
+    assert load(path).empty
+    assert "throughput_per_s" in load(path).columns
+    assert load_samples(path).empty

@@ -1,0 +1,156 @@
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+import subprocess
+import sys
+
+import msgspec
+import pytest
+from rich.cells import cell_len
+
+from results.case_summary import RunSummary
+from results.metrics import METRICS
+from results.records import Support
+from results.render import FORMATS, render_summary
+from results.rows import COLUMNS
+from results.summary import run_summary
+from tests.results.example_run import SEQUENCES, case, example_run, measurement, run_info, store, timing
+
+
+@pytest.fixture
+def summary(tmp_path):
+    return run_summary(example_run(tmp_path / "run"))
+
+
+SUFFIX = {"table": "txt", "markdown": "md", "json": "json", "csv": "csv"}
+
+
+@pytest.mark.parametrize("output_format", FORMATS)
+def test_golden(summary, golden, output_format):
+    golden(f"show.{SUFFIX[output_format]}", render_summary(summary, output_format))
+
+
+def test_no_line_is_wider_than_100_columns_and_all_is_ascii(summary):
+    text = render_summary(summary, "table")
+    assert max(cell_len(line) for line in text.splitlines()) <= 100
+    assert text.isascii()
+    assert not any(line != line.rstrip() for line in text.splitlines())
+
+
+def worst_case(tmp_path):
+    """Long everything: names, options, device ids, statuses, several notes a row."""
+    options = {"execution_provider": "OpenVINOExecutionProvider", "compile": True}
+    specs = [
+        case("a-workload-with-a-long-name", "prefill", precision, batch_size=65536, backend="onnxruntime", device=device,
+             options=options, shape={"prompt_length": 131072, "new_tokens": 131072})
+        for precision in ("bf16", "int8") for device in ("cuda:0", "xpu:1")
+    ]  # fmt: skip
+    support = Support(level="emulated", reason="x" * 300)
+    stored = [
+        (measurement(s, "out_of_memory", stage="numerics", reason="word " * 60, support=support, replicate=k), {})
+        for s in specs for k in range(2)
+    ]  # fmt: skip
+    return run_summary(store(tmp_path / "run", run_info([(s, 12) for s in specs]), stored))
+
+
+def test_the_widest_rows_still_fit(tmp_path):
+    text = render_summary(worst_case(tmp_path), "table")
+    assert max(cell_len(line) for line in text.splitlines()) <= 100
+    assert "prefill bf16 emul 65536" in text
+
+
+def test_every_reason_is_printed_in_full(summary):
+    flat = " ".join(render_summary(summary, "table").split())
+    for one in summary.cases:
+        if one.status != "ok":
+            assert " ".join(one.reason.split()) in flat
+    assert "values are widened to FP32 for each product" in flat
+
+
+def test_unsupported_percentiles_are_explained_once(summary):
+    text = render_summary(summary, "table")
+    assert text.count("p99 needs 368 samples") == 1
+    assert "p50 needs" not in text
+
+
+def test_the_row_of_an_invalid_case_is_marked(summary):
+    row = next(line for line in render_summary(summary, "table").splitlines() if line.startswith("decode  int8"))
+    assert "1.60k!" in row
+    assert "invalid" in row
+
+
+def test_colour_adds_nothing_but_colour(summary):
+    plain, colored = render_summary(summary, "table"), render_summary(summary, "table", color=True)
+    assert "\x1b[" in colored
+    assert "\x1b[" not in plain
+    stripped = "\n".join(line.rstrip() for line in re.sub(r"\x1b\[[0-9;]*m", "", colored).splitlines()) + "\n"
+    assert stripped == plain
+
+
+def test_text_from_elsewhere_is_neither_markup_nor_control(tmp_path):
+    spec = case("bert-encoder", "infer", "fp32")
+    reason = "[red]\x1b[31mbad\x07|cell\n*next*"
+    summary = run_summary(
+        store(tmp_path / "run", run_info([(spec, 1)]), [(measurement(spec, "failed", reason=reason), {})])
+    )
+    table, markdown = render_summary(summary, "table"), render_summary(summary, "markdown")
+    assert "[red][31mbad|cell *next*" in table
+    assert r"\[red\]\[31mbad\|cell \*next\*" in markdown
+
+
+def test_markdown_rows_have_as_many_cells_as_the_header(summary):
+    lines = [line for line in render_summary(summary, "markdown").splitlines() if line.startswith("|")]
+    assert {len(re.findall(r"(?<!\\)\|", line)) for line in lines} == {13}
+    assert len(lines) == 2 + len(summary.cases)
+
+
+def test_json_reads_back_as_the_same_record(summary):
+    assert msgspec.json.decode(render_summary(summary, "json"), type=RunSummary) == summary
+
+
+def test_json_says_null_with_a_reason(summary):
+    for one in json.loads(render_summary(summary, "json"))["cases"]:
+        for metric in METRICS:
+            assert (one[metric.name] is None) == bool(one[f"{metric.name}_reason"])
+
+
+def test_csv_holds_every_number_unscaled(summary):
+    rows = list(csv.DictReader(io.StringIO(render_summary(summary, "csv"))))
+    assert list(rows[0]) == [column.name for column in COLUMNS]
+    assert (rows[0]["throughput_per_s"], rows[0]["latency_p50_s"], rows[1]["throughput_per_s"]) == (
+        "400.0",
+        "0.0012",
+        "",
+    )
+    assert (rows[0]["shape"], rows[3]["options"]) == ('{"sequence_length":64}', '{"compile":true}')
+    assert len(rows) == len(summary.cases)
+
+
+def test_replicates_are_counted_in_the_status(tmp_path):
+    spec = case("bert-encoder", "infer", "fp32")
+    one = measurement(spec, work=SEQUENCES, timing=timing([(1, 10**9)], 0))
+    text = render_summary(run_summary(store(tmp_path / "run", run_info([(spec, 3)]), [(one, {})])), "table")
+    assert re.search(r"ok 1/3 +1$", text, re.MULTILINE)
+    assert "[1] 2 of 3 replicates missing" in text
+
+
+def test_an_empty_run_can_be_shown(tmp_path):
+    summary = run_summary(store(tmp_path / "run", run_info([]), []))
+    for output_format in FORMATS:
+        assert render_summary(summary, output_format)
+    assert "0 ok, 0 unsupported, 0 failed" in render_summary(summary, "table")
+
+
+def test_only_the_table_needs_rich(tmp_path):
+    run = example_run(tmp_path / "run").path
+    code = (
+        "import sys; from results.render import render_summary; from results.store import open_run;"
+        "from results.summary import run_summary; s = run_summary(open_run(sys.argv[1]));"
+        "[render_summary(s, f) for f in ('markdown', 'json', 'csv')];"
+        "print(sorted({'rich', 'pandas', 'torch', 'onnxruntime'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code, str(run)], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
