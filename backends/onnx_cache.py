@@ -1,10 +1,10 @@
 """The cache of exported ONNX models: one folder per entry, named by a hash of its ingredients.
 
 An entry holds ``model.onnx``, external data beside it where the model is large, and
-``entry.json`` with the ingredients and a SHA-256 of every file. Entries are built in a
-temporary folder beside their place and renamed under a lock, so readers never see half an entry
-and two processes that build the same one do not disturb each other: the first one's stays. Files are checked against their
-hashes whenever an entry is used; a damaged one is removed and built again.
+``entry.json`` with the ingredients and a SHA-256 of every file. Entries are built in a temporary
+folder beside their place and renamed under a lock, so readers never see half an entry and two
+processes that build the same one do not disturb each other: the first one's stays. Files are
+checked against their hashes whenever an entry is used; a damaged one is built again.
 """
 
 from __future__ import annotations
