@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import shutil
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
 import torch
 from torch import nn
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from backends.torch_devices import activate
 from backends.torch_facts import ProductTrace, describe
@@ -91,18 +93,31 @@ class LayerCounts(NamedTuple):
     num_convolution: int
 
 
-def count_layers(workload: Workload, preset: str) -> LayerCounts:
-    """What the model is made of, without computing it or taking its memory.
+class Weightless(TorchDispatchMode):  # type: ignore[misc]
+    """While entered, tensors have shapes and types but no storage, whatever device they ask for."""
 
-    The model is built from fake tensors (shapes and dtypes only), whatever device or generator
-    the workload names; a workload that cannot be built so is built for real.
+    def __torch_dispatch__(
+        self,
+        func: Any,
+        types: Sequence[type],
+        args: Sequence[Any] = (),
+        kwargs: Mapping[str, Any] | None = None,
+    ) -> Any:
+        named = dict(kwargs or {})
+        if "device" in named:
+            named["device"] = torch.device("meta")
+        return func(*args, **named)
+
+
+def count_layers(workload: Workload, preset: str) -> LayerCounts:
+    """What the model is made of, without computing its weights or taking their memory.
+
+    A workload that asks for values while it builds cannot be built so, and is built for real.
     """
     try:
-        from torch._subclasses.fake_tensor import FakeTensorMode  # not a documented place
-
-        with FakeTensorMode(allow_non_fake_inputs=True):
+        with torch.device("meta"), Weightless():
             model = workload.model(preset, 0)
-    except Exception:  # it moved, some operator has no shape rule, or a value is asked for
+    except Exception:  # a value was asked for, or an operator has no shape rule
         model = workload.model(preset, 0)
     modules = list(model.modules())
     convolutions = (nn.Conv1d, nn.Conv2d, nn.Conv3d)

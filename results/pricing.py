@@ -22,7 +22,8 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from results.errors import PriceError, did_you_mean
-from results.records import PriceRow, Record
+from results.price_row import PriceRow
+from results.records import Record
 
 PRICINGS = ("on_demand", "spot", "reserved_1y", "reserved_3y", "capacity_block")
 PRICE_UNITS = ("instance", "accelerator", "chip")

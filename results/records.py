@@ -21,9 +21,7 @@ Phase = Literal["train", "infer", "prefill", "decode"]
 Precision = Literal["fp32", "fp16", "bf16", "fp8", "int8"]
 Scenario = Literal["throughput", "latency"]
 Status = Literal["ok", "unsupported", "failed", "timeout", "killed", "out_of_memory", "invalid"]
-Stage = Literal[
-    "schedule", "open", "support", "prepare", "reference", "numerics", "warmup", "measure", "finish"
-]
+Stage = Literal["schedule", "open", "support", "prepare", "reference", "numerics", "warmup", "measure", "finish"]
 SupportLevel = Literal["native", "emulated", "unsupported"]
 Verdict = Literal["PASS", "WARN", "FAIL", "UNKNOWN"]
 
@@ -290,21 +288,3 @@ class RunInfo(Record, frozen=True, kw_only=True):
     devices: tuple[Device, ...]
     plan: tuple[PlannedCase, ...]
     notes: tuple[str, ...] = ()
-
-
-class PriceRow(Record, frozen=True, kw_only=True):
-    """One row of the price table (``configs/prices.csv``), as it stands there."""
-
-    provider: str
-    region: str | None
-    instance_type: str
-    accelerator: str | None
-    accelerator_count: int
-    accelerator_memory_gib: float | None
-    vcpus: int | None
-    memory_gib: float | None
-    pricing: str  # on_demand, spot, reserved_1y, reserved_3y, capacity_block
-    price_usd_per_hour: float
-    unit: str  # instance, accelerator, chip
-    as_of: str
-    source: str

@@ -9,8 +9,9 @@ import msgspec
 from results import units
 from results.cost import COST_COLUMNS, Cost, CostReport, attributed_cases
 from results.notes import Notes, one_line
+from results.price_row import PriceRow
 from results.pricing import region_text
-from results.records import PriceRow, Scalar
+from results.records import Scalar
 from results.render import (
     TABLE_WIDTH,
     backend_text,
@@ -105,7 +106,8 @@ def _cost_cell(cost: Cost, name: str, separator: str) -> str:
 
 
 def _notes(cost: Cost) -> list[str]:
-    return [text for text in (cost.reason, cost.attribution_reason) if text]
+    reason = cost.reason or cost.attribution_reason
+    return [reason] if reason else []
 
 
 def _show_device(report: CostReport) -> bool:

@@ -8,15 +8,18 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from results import units
 from results.case_summary import CaseSummary, RunSummary
 from results.notes import Notes, case_notes, general_notes
-from results.render import backend_text, counts_line, header_lines, precision_text, shape_text, status_text
+from results.render import TABLE_WIDTH, backend_text, counts_line, header_lines, precision_text, shape_text, status_text
 
 if TYPE_CHECKING:
     from rich.console import Console
+
+# More than this does not make a table easier to read.
+MAX_SPARE = 30
 
 
 class TableColumn(NamedTuple):
@@ -141,7 +144,7 @@ def compose(
     for block in blocks:
         console.print()
         console.print(Text(block.heading, style="bold"))
-        _print_block(console, block)
+        _print_block(console, block, max(0, width - TABLE_WIDTH))
     if notes.lines() or general:
         console.print()
     for number, text in notes.lines():
@@ -153,15 +156,16 @@ def compose(
     return "\n".join(line.rstrip() for line in out.getvalue().splitlines()) + "\n"
 
 
-def _print_block(console: Console, block: Block) -> None:
+def _print_block(console: Console, block: Block, spare: int) -> None:
+    """``spare`` columns of a wide terminal go to the backend, whose options may be long."""
     from rich.table import Table
     from rich.text import Text
 
     grid = Table(box=None, padding=(0, 1, 0, 0), pad_edge=False, header_style="dim")
     for column in block.columns:
-        grid.add_column(
-            column.name, width=column.width, justify="right" if column.numeric else "left", overflow="fold"
-        )
+        extra = min(spare, MAX_SPARE) if column.name == "backend" else 0
+        justify: Literal["left", "right"] = "right" if column.numeric else "left"
+        grid.add_column(column.name, width=column.width + extra, justify=justify, overflow="fold")
     for row in block.rows:
         grid.add_row(*(Text(cell) for cell in row))
     console.print(grid)

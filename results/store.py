@@ -68,9 +68,7 @@ class StoredRun:
         except OSError as error:
             raise RunFolderError(f"{file}: samples cannot be read: {error.strerror}") from error
         if hashlib.sha256(content).hexdigest() != measurement.samples.sha256:
-            raise RunFolderError(
-                f"{file}: samples do not match their checksum: the file was changed or damaged"
-            )
+            raise RunFolderError(f"{file}: samples do not match their checksum: the file was changed or damaged")
         with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
             return {name: arrays[name] for name in arrays.files}
 

@@ -46,9 +46,7 @@ class RunWriter:
         try:
             (path / SAMPLES_FOLDER).mkdir(parents=True, exist_ok=True)
             check_free_space(path)
-            write_atomically(
-                path / RUN_FILE, msgspec.json.format(msgspec.json.encode(info), indent=2) + b"\n"
-            )
+            write_atomically(path / RUN_FILE, msgspec.json.format(msgspec.json.encode(info), indent=2) + b"\n")
         except OSError as error:
             raise _cannot_write(path, error) from error
         return cls(path)

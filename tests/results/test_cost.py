@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 
 from results.cost import CostReport, cost_report, cost_rows
+from results.price_row import PriceRow
 from results.pricing import PriceMatch, find, load_prices
-from results.records import PriceRow, Work
+from results.records import Work
 from results.render import FORMATS
 from results.render_cost import CSV_COLUMNS, render_cost
 from results.store import StoredRun

@@ -10,8 +10,8 @@ from results.configs import config_path
 from results.cost_warnings import names_match
 from results.errors import PriceError, UsageError
 from results.price_age import age_warning, parse_date
+from results.price_row import PriceRow
 from results.pricing import find, load_prices, same_memory
-from results.records import PriceRow
 
 HEADER = ",".join(PriceRow.__struct_fields__)
 GOOD = "aws,us-east-1,big,H100,8,80,192,2048,on_demand,55.04,instance,2026-07-20,somewhere"

@@ -62,6 +62,12 @@ def test_the_widest_rows_still_fit(tmp_path):
     assert "prefill bf16 emul 65536" in text
 
 
+def test_a_wider_terminal_gives_options_room(tmp_path):
+    text = render_summary(worst_case(tmp_path), "table", width=130)
+    assert "onnxruntime cuda:0 compile" in text
+    assert max(cell_len(line) for line in text.splitlines()) <= 130
+
+
 def test_every_reason_is_printed_in_full(summary):
     flat = " ".join(render_summary(summary, "table").split())
     for one in summary.cases:

@@ -5,15 +5,18 @@ from __future__ import annotations
 import copy
 import math
 
+import msgspec
 import pytest
 import torch
 from torch import Tensor, nn
 
 from workloads import REGISTRY
 from workloads.base import Workload
+from workloads.image_classifier_model import ImageClassifierModel
 from workloads.initialization import build_seeded
 from workloads.llm_decoder import DecoderConfig, LlmDecoder
 from workloads.llm_decoder_model import LlmDecoderModel, RotaryTables, rotate
+from workloads.text_encoder_model import TextEncoderModel
 
 NAMES = ("image-classifier", "llm-decoder", "text-encoder")
 LOW_PRECISION = [(torch.bfloat16, 4e-2), (torch.float16, 1e-2)]
@@ -119,7 +122,7 @@ def far_logits(model: LlmDecoderModel, ids: Tensor, start: int) -> Tensor:
 
 def tied_decoder() -> tuple[LlmDecoderModel, DecoderConfig]:
     tiny = LlmDecoder().config("tiny")
-    config = type(tiny)(**{name: getattr(tiny, name) for name in tiny.__struct_fields__} | {"tied_embeddings": 1})
+    config = msgspec.structs.replace(tiny, tied_embeddings=1)
     return build_seeded(lambda: LlmDecoderModel(config), torch.Generator().manual_seed(0)), config
 
 
@@ -139,6 +142,28 @@ def test_a_replaced_head_is_not_tied_again() -> None:
     model, _ = tied_decoder()
     model.lm_head = nn.Linear(model.config.dim, 11, bias=False)
     assert model.to(torch.bfloat16).lm_head.weight.shape == (11, model.config.dim)
+
+
+def deep_model(name: str) -> nn.Module:
+    """As deep as the ``standard`` presets, as narrow as ``tiny``."""
+    config = REGISTRY.get(name).config("tiny")
+    generator = torch.Generator().manual_seed(0)
+    if name == "image-classifier":
+        deep = msgspec.structs.replace(config, depth1=3, depth2=4, depth3=6, depth4=3)
+        return build_seeded(lambda: ImageClassifierModel(deep), generator)
+    deep = msgspec.structs.replace(config, num_layers=16)
+    build = LlmDecoderModel if name == "llm-decoder" else TextEncoderModel
+    return build_seeded(lambda: build(deep), generator)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_depth_neither_hides_the_inputs_nor_amplifies_rounding(name: str) -> None:
+    model, batch = deep_model(name), inference_batch(REGISTRY.get(name), 16)
+    with torch.no_grad():
+        logits = model(**batch)
+        low = copy.deepcopy(model).to(torch.bfloat16)(**cast(batch, torch.bfloat16))
+    assert float(logits.flatten(0, -2).std(dim=0).mean()) > 0.5 * float(logits.std())
+    assert relative_error(low, logits) < 4e-2
 
 
 @pytest.mark.parametrize("name", NAMES)

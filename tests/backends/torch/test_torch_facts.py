@@ -82,6 +82,19 @@ def test_attention_backward_counts_twice_the_forward_pass():
     assert trace.flops[f"{name}_backward", "float32"] == 2 * trace.flops[name, "float32"] > 0
 
 
+@pytest.mark.parametrize(("precision", "honoured"), [("int8", True), ("fp32", False)])
+def test_attention_in_the_carrier_type_does_not_count_against_int8(precision, honoured):
+    """Recipes for INT8 and FP8 convert products with weights only; the total is still told."""
+    a, b = torch.ones(32, 32, dtype=torch.int8), torch.ones(32, 32, dtype=torch.int8)
+    with torch.no_grad(), ProductTrace("cpu") as trace:
+        torch._int_mm(a, b)
+        torch.bmm(torch.ones(1, 32, 32), torch.ones(1, 32, 32))
+    facts = describe(trace, precision, tf32=False)
+    assert facts["precision_honoured"] is honoured
+    assert facts["precision_executed"] == "mixed"
+    assert "int8 50.00%" in facts["precision_evidence"]
+
+
 def test_products_on_another_kind_of_device_are_not_honoured():
     with torch.no_grad(), ProductTrace("cuda") as trace:
         torch.randn(4, 4) @ torch.randn(4, 4)

@@ -26,6 +26,17 @@ def test_outputs_of_the_first_steps_are_stacked(backend, cpu, toy, phase, shape)
     assert array.dtype == np.float32
 
 
+@pytest.mark.parametrize("precision", ["bf16", "int8"])
+def test_reduced_precision_is_compared_with_fp32(backend, cpu, precision):
+    case = make_case(ToyMlp(), "infer", precision)
+    text, outputs = backend.reference(ToyMlp(), case, cpu)
+    assert text == "torch eager fp32 on cpu"
+    model = ToyMlp().model("tiny", case.seed)
+    with torch.no_grad():
+        want = model(**ToyMlp().batch("tiny", "infer", 4, {}, case.seed + 1)).numpy()
+    np.testing.assert_array_equal(outputs["logits"][0], want)
+
+
 def test_rearranged_fp32_is_compared_with_plain_fp32(backend, cpu):
     case = make_case(ToyConv(), "infer", channels_last=True)
     text, outputs = backend.reference(ToyConv(), case, cpu)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from backends import torch_support
 from backends.base import GATE_STEPS
 from harness import numerics
 from tests.backends.torch.toy_workloads import make_case
@@ -23,6 +24,22 @@ def test_traced_flops_are_the_analytic_ones(backend, cpu, name, phase):
     traced = sum(sum(by_dtype.values()) for by_dtype in facts["matmul_flops"].values())
     assert traced == workload.work("tiny", phase, case.batch_size, case.shape).flops
     assert facts["precision_evidence"] == "of the product FLOPs of one eager step: fp32 100.00%"
+
+
+@pytest.mark.parametrize("name", BUILT_IN)
+def test_layers_of_the_largest_preset_are_counted_without_making_its_weights(name, monkeypatch):
+    workload, devices = REGISTRY.get(name), set()
+    build = type(workload).model
+
+    def watched(self, preset, seed):
+        model = build(self, preset, seed)
+        devices.update(parameter.device.type for parameter in model.parameters())
+        return model
+
+    monkeypatch.setattr(type(workload), "model", watched)
+    num_linear, num_convolution = torch_support.count_layers(workload, "standard")
+    assert devices == {"meta"}
+    assert (num_convolution > num_linear) == (name == "image-classifier")
 
 
 @pytest.mark.parametrize(("name", "phase"), CELLS)
