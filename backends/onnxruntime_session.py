@@ -96,7 +96,7 @@ class OnnxRuntimeStep:
         self.facts: Mapping[str, object] = facts
         self._session = session
         self._output = _output_of(session)
-        # A bound value reads the memory of its array, and a binding keeps neither alive.
+        # A value may read its array's memory, and nothing promises that a binding keeps it alive.
         self._inputs = [_values(session, batch) for batch in batches]
         self._bindings = [_binding(session, inputs, self._output) for inputs in self._inputs]
 

@@ -109,7 +109,7 @@ def _setting_facts(setup: Setup, case: CaseSpec, converted: Converted | None) ->
     for parameter in setup.model.parameters():
         dtypes[str(parameter.dtype).removeprefix("torch.")] += parameter.numel()
     facts: dict[str, object] = {
-        "torch": torch.__version__,
+        "torch": str(torch.__version__),
         "compiled": setup.compiled,
         "traced_step": "eager, before torch.compile" if setup.compiled else "eager",
         "channels_last": bool(case.options.get("channels_last", False)),

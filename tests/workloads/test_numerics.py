@@ -181,7 +181,9 @@ def test_training_learns(name: str) -> None:
         optimizer.zero_grad()
         loss = workload.loss(model, batch)
         loss.backward()
-        assert all(p.grad is not None and p.grad.isfinite().all() for p in model.parameters())
+        gradients = [parameter.grad for parameter in model.parameters()]
+        assert all(gradient.isfinite().all() for gradient in gradients)
+        assert all(gradient.ne(0).any() for gradient in gradients if gradient.dim() > 1)
         optimizer.step()
         losses.append(loss.item())
     assert losses[0] < math.log(512) + 1

@@ -9,7 +9,7 @@ import pytest
 pytest.importorskip("onnx")
 onnxruntime = pytest.importorskip("onnxruntime")
 
-from backends.onnxruntime_audit import Audit, MatrixKernel, read_profile  # noqa: E402
+from backends.onnxruntime_audit import Audit, MatrixKernel, audit_session, read_profile  # noqa: E402
 from backends.onnxruntime_precision import (  # noqa: E402
     choose_int8_scheme,
     cpu_flags,
@@ -176,6 +176,19 @@ def test_shares_count_work_not_kernels_where_they_can() -> None:
     assert audit(None).shares() == ({"float32": 0.5, "uint8": 0.5}, "kernels")
     assert audit(900).matmul_dtypes == {"MatMul[float32]": 1, "QGemm[uint8xint8]": 1}
     assert Audit((), {}, {}).shares() == ({}, "flops")
+
+
+def test_audit_feeds_only_what_the_graph_takes() -> None:
+    import onnx
+
+    value, kind = onnx.helper.make_tensor_value_info, onnx.TensorProto.FLOAT
+    product = onnx.helper.make_node("MatMul", ["a", "a"], ["y"], name="product")
+    graph = onnx.helper.make_graph([product], "g", [value("a", kind, [4, 4])], [value("y", kind, [4, 4])])
+    opset = onnx.helper.make_opsetid("", 20)
+    model = onnx.helper.make_model(graph, opset_imports=[opset], ir_version=10).SerializeToString()
+    feeds = {"a": np.ones((4, 4), np.float32), "dropped": np.ones(3, np.float32)}
+    audit = audit_session(lambda options: on_cpu(model, options), onnxruntime.SessionOptions(), feeds)
+    assert audit.matrix_kernels == (MatrixKernel("MatMul", "float32", "float32", 2 * 4 * 4 * 4),)
 
 
 def test_audit_leaves_no_profile_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

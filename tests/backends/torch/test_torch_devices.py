@@ -6,12 +6,14 @@ import subprocess
 import sys
 from types import SimpleNamespace
 
+import msgspec
 import pytest
 import torch
 
 from backends import torch_devices
 from backends.torch_backend import TorchBackend
 from results.errors import BackendUnavailable
+from results.records import Device
 
 
 def test_the_cpu_is_there_and_last(backend):
@@ -20,6 +22,7 @@ def test_the_cpu_is_there_and_last(backend):
     assert device.name
     assert device.memory_bytes > 0
     assert device.details["torch"] == torch.__version__
+    assert msgspec.json.decode(msgspec.json.encode(device), type=Device) == device
 
 
 def test_cpu_flags_come_from_the_system_where_torch_has_none(monkeypatch, tmp_path):
@@ -46,6 +49,7 @@ def test_accelerators_come_first_and_rocm_is_told_from_cuda(backend, monkeypatch
     monkeypatch.setattr(torch.cuda, "get_device_properties", lambda index=None: properties)
     monkeypatch.setattr(torch.cuda, "get_device_capability", lambda index=None: (9, 0))
     first, second, cpu = backend.devices()
+    assert msgspec.json.decode(msgspec.json.encode(first), type=Device) == first
     assert [first.id, second.id, cpu.id] == ["cuda:0", "cuda:1", "cpu"]
     assert (first.name, first.memory_bytes, first.details["uuid"]) == ("Chip", 80, "u-1")
     if hip:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import numpy as np
 import pytest
 import torch
@@ -208,6 +209,7 @@ def test_facts_tell_the_settings(backend, cpu):
     workload = ToyMlp()
     step = backend.prepare(workload, make_case(workload, "train", "bf16", threads=2), cpu)
     facts = step.facts
+    assert msgspec.json.decode(msgspec.json.encode(dict(facts))) == facts
     assert facts["threads"] == torch.get_num_threads() == 2
     assert facts["compiled"] is False
     assert facts["tf32"] is False
