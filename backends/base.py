@@ -15,10 +15,11 @@ import numpy as np
 from results.records import CaseSpec, Device, Support
 from workloads.base import Workload
 
-# How many steps the numerics gate compares: one forward pass, or the losses of a short run.
-GATE_STEPS = {"train": 4, "infer": 1, "prefill": 1, "decode": 1}
 # How many different input batches a step rotates through.
 NUM_ROTATING_BATCHES = 4
+# How many steps the numerics gate compares: one forward pass, or the losses of a short run that
+# sees every batch twice, so that learning (or none) shows in the last loss.
+GATE_STEPS = {"train": 2 * NUM_ROTATING_BATCHES, "infer": 1, "prefill": 1, "decode": 1}
 
 
 @runtime_checkable
@@ -38,11 +39,13 @@ class DeviceTimer(Protocol):
 class Step(Protocol):
     """A prepared case. ``run`` is what is timed: it must do one step and nothing else."""
 
-    facts: Mapping[str, object]
-    """What really runs: dtypes of the matrix products, kernels, compiled or not, threads.
-    JSON-able; read once after preparing and once after measuring. Reserved keys, moved to their
-    own records: ``export_s`` (seconds spent exporting), ``peak_memory_bytes`` with
-    ``peak_memory_scope`` (else the harness reports the process's peak)."""
+    @property
+    def facts(self) -> Mapping[str, object]:
+        """What really runs: dtypes of the matrix products, kernels, compiled or not, threads.
+        JSON-able; read once after preparing and once after measuring. Reserved keys, moved to their
+        own records: ``export_s`` (seconds spent exporting), ``peak_memory_bytes`` with
+        ``peak_memory_scope`` (else the harness reports the process's peak).
+        """
 
     def run(self, i: int) -> None:
         """Do step ``i`` with input batch ``i % NUM_ROTATING_BATCHES``.

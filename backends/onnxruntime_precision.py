@@ -6,7 +6,6 @@ Tensor names: a_MK @ b_KN = y_MN.
 from __future__ import annotations
 
 import functools
-import platform
 import re
 from collections.abc import Callable, Collection
 from pathlib import Path
@@ -15,6 +14,7 @@ from typing import Any, Literal
 import numpy as np
 
 from backends.onnxruntime_audit import Audit, audit_session
+from backends.processor import CPUINFO, read_cpuinfo
 from results.records import Precision, Support
 
 _M, _K, _N = 8, 64, 16
@@ -45,25 +45,11 @@ def precision_of(dtype: str) -> str:
     return next((precision for precision, dtypes in _EXECUTED.items() if dtype in dtypes), dtype)
 
 
-def cpu_flags(cpuinfo: Path = Path("/proc/cpuinfo")) -> frozenset[str] | None:
+def cpu_flags(cpuinfo: Path = CPUINFO) -> frozenset[str] | None:
     """Instruction-set flags of the first CPU as Linux names them, or None where unreadable."""
-    fields = _cpuinfo(cpuinfo)
+    fields = read_cpuinfo(cpuinfo)
     flags = fields.get("flags") or fields.get("Features")
     return frozenset(flags.split()) if flags else None
-
-
-def cpu_name(cpuinfo: Path = Path("/proc/cpuinfo")) -> str:
-    """The CPU's model name, or the machine type where the system does not tell."""
-    return _cpuinfo(cpuinfo).get("model name") or platform.processor() or platform.machine() or "CPU"
-
-
-def _cpuinfo(path: Path) -> dict[str, str]:
-    try:
-        block = path.read_text(encoding="utf-8", errors="replace").split("\n\n", 1)[0]
-    except OSError:
-        return {}
-    pairs = (line.partition(":") for line in block.splitlines())
-    return {key.strip(): value.strip() for key, _, value in pairs}
 
 
 def choose_int8_scheme(flags: Collection[str] | None, u8s8_exact: bool) -> Int8Scheme:

@@ -6,7 +6,7 @@ Importing this module does not load torch; the modules it imports when called do
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from results.errors import BackendUnavailable, UsageError, did_you_mean
 from results.records import CaseSpec, Device, Scalar, Support
@@ -18,6 +18,20 @@ if TYPE_CHECKING:
     from workloads.base import Workload
 
 INSTALL_HINT = "pip install torch"
+# What every worker needs, imported once by the fork server. torch._dynamo is loaded by the first
+# optimizer step or compiler call otherwise, and torchao by the first FP8 or INT8 case: seconds each.
+PRELOAD = (
+    "torch",
+    "torch._dynamo",
+    "torch._subclasses.fake_tensor",
+    "torchao.quantization",
+    "torchao.float8",
+    "backends.torch_support",
+    "backends.torch_reference",
+    "workloads.image_classifier_model",
+    "workloads.llm_decoder_model",
+    "workloads.text_encoder_model",
+)
 MIN_TORCH = (2, 6)  # the first release with torch.accelerator
 # Option of a case -> the type it takes.
 KNOWN_OPTIONS: dict[str, type] = {
@@ -71,8 +85,7 @@ class TorchBackend:
         import_torch()
         from backends.torch_prepare import prepare_step
 
-        # A property is a read-only member, which the protocol's plain attribute is not to mypy.
-        return cast("Step", prepare_step(workload, case, device))
+        return prepare_step(workload, case, device)
 
     def reference(
         self, workload: Workload, case: CaseSpec, device: Device

@@ -5,14 +5,14 @@ from __future__ import annotations
 import functools
 import platform
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import torch
 
+from backends.processor import CPUINFO, cpu_name, read_cpuinfo
 from results.records import Device, Scalar
 
-_CPUINFO = Path("/proc/cpuinfo")
+_CPUINFO = CPUINFO
 _CPU_VENDORS = {"AuthenticAMD": "AMD", "GenuineIntel": "Intel"}
 _ACCELERATOR_VENDORS = {"cuda": "NVIDIA", "rocm": "AMD", "xpu": "Intel", "mps": "Apple"}
 # Flags that decide which types a CPU multiplies (see ``torch_precision``), in either system's words.
@@ -101,7 +101,7 @@ def cpu_flags() -> frozenset[str]:
     known = {name for name, there in (read() if read else {}).items() if there is True}
     if known and platform.machine().lower() in ("x86_64", "amd64"):
         return frozenset(known)
-    info = _cpuinfo()
+    info = read_cpuinfo(_CPUINFO)
     return frozenset(known | set(f"{info.get('flags', '')} {info.get('Features', '')}".split()))
 
 
@@ -155,13 +155,12 @@ def _accelerator_details(kind: str, index: int, properties: Any) -> dict[str, Sc
 def _cpu(backend: str) -> Device:
     import psutil
 
-    info, flags = _cpuinfo(), cpu_flags()
-    name = info.get("model name") or platform.processor() or platform.machine() or "CPU"
+    info, flags = read_cpuinfo(_CPUINFO), cpu_flags()
     return Device(
         id="cpu",
         backend=backend,
         kind="cpu",
-        name=name,
+        name=cpu_name(_CPUINFO),
         vendor=_CPU_VENDORS.get(info.get("vendor_id", "")),
         memory_bytes=psutil.virtual_memory().total,
         details={
@@ -170,13 +169,3 @@ def _cpu(backend: str) -> Device:
             "flags": " ".join(flag for flag in _SHOWN_CPU_FLAGS if flag in flags),
         },
     )
-
-
-def _cpuinfo() -> dict[str, str]:
-    """The first processor's block of /proc/cpuinfo; empty where there is none."""
-    try:
-        block = _CPUINFO.read_text(encoding="utf-8", errors="replace").split("\n\n", 1)[0]
-    except OSError:
-        return {}
-    pairs = (line.partition(":") for line in block.splitlines())
-    return {key.strip(): value.strip() for key, _, value in pairs}

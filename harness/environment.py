@@ -13,6 +13,7 @@ from pathlib import Path
 
 import psutil
 
+from backends.processor import cpu_name
 from results.records import Environment
 
 PACKAGES = (
@@ -64,15 +65,6 @@ def differences(before: Environment, now: Environment) -> list[str]:
         elif old != new:
             found.append(f"{field}: {old} then, {new} now")
     return found
-
-
-def cpu_name() -> str | None:
-    """The processor's marketing name, or None."""
-    with contextlib.suppress(OSError):
-        for line in Path("/proc/cpuinfo").read_text().splitlines():
-            if line.startswith("model name"):
-                return line.split(":", 1)[1].strip()
-    return platform.processor() or None
 
 
 def host_id() -> str:

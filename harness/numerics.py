@@ -14,10 +14,14 @@ significand bits counting the hidden one):
 * int8: dynamic or calibrated scales, 1/254 of the range per operand; normal data with a range
   of four standard deviations gives 1 to 2 % per product. Limit 25 % over a network.
 
-Top-1 agreement is the share of positions whose highest logit is the same. Random weights make
-close calls between classes common, so its limits are looser than those for trained models; it
-catches outputs that are scrambled but of the right size. The loss of a training case is
-compared after ``GATE_STEPS`` optimizer steps from identical weights and batches.
+Top-1 agreement is the share of positions whose highest class is the reference's, or one that the
+reference ranks within ``TIE_WIDTH`` times the precision's error of it: random weights make close
+calls common, and those say nothing. It catches outputs that are scrambled but of the right size.
+
+The loss of a training case is compared after ``GATE_STEPS`` optimizer steps from identical
+weights and batches. That is two passes over the same batches, so that weights that were never
+updated show: measured on the tiny presets, they change the loss by 4.5 % or more, reduced
+precision by 0.9 % or less (six seeds; the most in the image classifier).
 """
 
 from __future__ import annotations
@@ -39,12 +43,13 @@ class Limits(NamedTuple):
 
 
 LIMITS: dict[str, Limits] = {
-    "fp32": Limits(1e-4, 0.99, 1e-4),
-    "fp16": Limits(2e-2, 0.90, 2e-2),
-    "bf16": Limits(8e-2, 0.80, 2e-2),
-    "fp8": Limits(2.5e-1, 0.50, 5e-2),
-    "int8": Limits(2.5e-1, 0.50, 5e-2),
+    "fp32": Limits(1e-4, 0.99, 1e-3),
+    "fp16": Limits(2e-2, 0.95, 2e-2),
+    "bf16": Limits(8e-2, 0.95, 2e-2),
+    "fp8": Limits(2.5e-1, 0.90, 2.5e-2),
+    "int8": Limits(2.5e-1, 0.90, 2.5e-2),
 }
+TIE_WIDTH = 3.0
 
 # Fewer positions than this say nothing about a share: one close call among two would be 50 %.
 MIN_TOP1_POSITIONS = 50
@@ -92,9 +97,18 @@ def _checks(limits: Limits, actual: Outputs, expected: Outputs, has_top1: bool) 
             continue
         checks.append(_check("rel_l2", _relative(got, want_f64), limits.max_rel_l2, "lower"))
         if has_top1 and want_f64[..., 0].size >= MIN_TOP1_POSITIONS:
-            agreement = float((got.argmax(-1) == want_f64.argmax(-1)).mean())
+            agreement = _agreement(got, want_f64, TIE_WIDTH * limits.max_rel_l2)
             checks.append(_check("top1_agreement", agreement, limits.min_top1, "higher"))
     return checks
+
+
+def _agreement(got: np.ndarray, want: np.ndarray, tie_width: float) -> float:
+    """Share of positions whose top class is, by the reference, at most ``tie_width`` times the root
+    mean square of its logits below the reference's own top class.
+    """
+    chosen = np.take_along_axis(want, got.argmax(-1, keepdims=True), axis=-1)[..., 0]
+    allowance = tie_width * np.sqrt(np.mean(want**2, axis=-1))
+    return float((chosen >= want.max(-1) - allowance).mean())
 
 
 def _check(name: str, value: float, threshold: float, better: str) -> Check:

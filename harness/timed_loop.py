@@ -81,7 +81,7 @@ class Position:
 def quiet_gc() -> Iterator[None]:
     """No automatic garbage collection inside.
 
-    What exists is collected and then frozen, so that the explicit collections between windows
+    What exists is collected and then frozen for good, so that the explicit collections between windows
     look at new objects only and are cheap.
     """
     gc.collect()
@@ -93,7 +93,6 @@ def quiet_gc() -> Iterator[None]:
     finally:
         if enabled:
             gc.enable()
-        gc.unfreeze()
 
 
 def throughput_window(step: Step, clock: Clock, first: int, count: int) -> int:

@@ -57,7 +57,7 @@ def _quality_notes(case: CaseSummary) -> list[str]:
     if case.numerics_verdict == "not_checked":
         notes.append(f"error not checked: {case.numerics_error_reason}")
     if case.warmup_steady is False:
-        notes.append(f"not steady after warm-up: {case.warmup_stop_reason or 'no reason was given'}")
+        notes.append("not steady: warm-up ended at its time cap (the record tells the spread); times may still drift")
     bad_guards = [guard for guard in case.guards if guard.verdict in ("WARN", "FAIL")]
     return notes + [f"{guard.name} {guard.verdict}: {guard.reason}" for guard in bad_guards]
 

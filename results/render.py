@@ -12,6 +12,7 @@ import os
 import shutil
 import sys
 from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
 
 import msgspec
 
@@ -76,6 +77,7 @@ def header_lines(run: RunHeader, cases: Sequence[CaseSpec]) -> list[str]:
         f"run {run.run_id}, suite {run.suite}, {created}",
         *(f"{device_id}: {name} ({backends})" for device_id, name, backends in _used_devices(run, cases)),
         ", ".join([f"chipmark {environment.chipmark_version}", f"python {environment.python_version}", *versions]),
+        *([f"options of every case: {options}"] if (options := shared_by(cases).options_text) else []),
     ]
 
 
@@ -110,11 +112,36 @@ def shape_text(case: CaseSpec) -> str:
     return " ".join(f"{key}={value}" for key, value in case.shape.items())
 
 
-def backend_text(case: CaseSpec, show_device: bool) -> str:
-    """The backend, its device when several occur, and its options."""
-    name = f"{case.backend} {case.device}" if show_device else case.backend
-    options = [key if value is True else f"{key}={value}" for key, value in sorted(case.options.items())]
-    return " ".join([name, *options])
+class Shared(NamedTuple):
+    """What all cases of a table have in common, so that its rows need not repeat it."""
+
+    one_device: bool
+    options: Mapping[str, Scalar]
+
+    @property
+    def options_text(self) -> str:
+        """``compile threads=1``."""
+        return options_text(self.options)
+
+
+def shared_by(cases: Sequence[CaseSpec]) -> Shared:
+    """Whether there is one device, and the options that every case has with the same value."""
+    options = dict(cases[0].options) if cases else {}
+    for case in cases:
+        options = {key: value for key, value in options.items() if case.options.get(key) == value}
+    return Shared(len({case.device for case in cases}) <= 1, options)
+
+
+def options_text(options: Mapping[str, Scalar]) -> str:
+    """``compile threads=1``, sorted by name."""
+    return " ".join(key if value is True else f"{key}={value}" for key, value in sorted(options.items()))
+
+
+def backend_text(case: CaseSpec, shared: Shared) -> str:
+    """The backend, its device when several occur, and the options that not all cases have."""
+    name = case.backend if shared.one_device else f"{case.backend} {case.device}"
+    own = {key: value for key, value in case.options.items() if key not in shared.options}
+    return f"{name} {options_text(own)}".rstrip()
 
 
 def precision_text(case: CaseSpec, support: str | None) -> str:

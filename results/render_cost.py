@@ -14,6 +14,7 @@ from results.pricing import region_text
 from results.records import Scalar
 from results.render import (
     TABLE_WIDTH,
+    Shared,
     backend_text,
     counts_line,
     csv_text,
@@ -21,6 +22,7 @@ from results.render import (
     json_text,
     precision_text,
     shape_text,
+    shared_by,
 )
 from results.render_table import Block, TableColumn, compose
 
@@ -110,8 +112,8 @@ def _notes(cost: Cost) -> list[str]:
     return [reason] if reason else []
 
 
-def _show_device(report: CostReport) -> bool:
-    return len({cost.case.device for cost in report.cases}) > 1
+def _shared(report: CostReport) -> Shared:
+    return shared_by([cost.case for cost in report.cases])
 
 
 def _block(report: CostReport, costs: Sequence[Cost], notes: Notes) -> Block:
@@ -132,7 +134,7 @@ def _block(report: CostReport, costs: Sequence[Cost], notes: Notes) -> Block:
             cost.case.phase,
             precision_text(cost.case, cost.support),
             str(cost.case.batch_size),
-            backend_text(cost.case, _show_device(report)),
+            backend_text(cost.case, _shared(report)),
             units.count(cost.throughput_per_s),
             *(_cost_cell(cost, name, "\n") for name, _ in named),
             cost.status,
@@ -165,7 +167,7 @@ def _markdown_row(report: CostReport, cost: Cost, notes: Notes) -> list[str]:
         cost.case.phase,
         precision_text(cost.case, cost.support),
         str(cost.case.batch_size),
-        backend_text(cost.case, _show_device(report)),
+        backend_text(cost.case, _shared(report)),
         rate,
         *(_cost_cell(cost, name, " ") for name in COST_COLUMNS),
         cost.status,

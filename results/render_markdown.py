@@ -7,7 +7,16 @@ from collections.abc import Iterable, Sequence
 from results import units
 from results.case_summary import CaseSummary, RunSummary
 from results.notes import Notes, case_notes, general_notes
-from results.render import backend_text, counts_line, header_lines, precision_text, shape_text, status_text
+from results.render import (
+    Shared,
+    backend_text,
+    counts_line,
+    header_lines,
+    precision_text,
+    shape_text,
+    shared_by,
+    status_text,
+)
 from results.render_table import error_cell
 
 _COLUMNS = (
@@ -20,8 +29,8 @@ _COLUMNS = (
 def markdown(summary: RunSummary) -> str:
     """Header, table, notes and counts."""
     notes = Notes()
-    show_device = len({case.case.device for case in summary.cases}) > 1
-    rows = [_row(case, notes, show_device) for case in summary.cases]
+    shared = shared_by([case.case for case in summary.cases])
+    rows = [_row(case, notes, shared) for case in summary.cases]
     header = header_lines(summary.run, [case.case for case in summary.cases])
     return markdown_page(header, _COLUMNS, rows, notes, general_notes(summary), counts_line(summary.counts))
 
@@ -59,7 +68,7 @@ def _line(cells: Iterable[str]) -> str:
     return "| " + " | ".join(cells) + " |"
 
 
-def _row(case: CaseSummary, notes: Notes, show_device: bool) -> list[str]:
+def _row(case: CaseSummary, notes: Notes, shared: Shared) -> list[str]:
     spec = case.case
     shape = shape_text(spec)
     throughput = units.NOT_AVAILABLE
@@ -71,7 +80,7 @@ def _row(case: CaseSummary, notes: Notes, show_device: bool) -> list[str]:
         spec.phase,
         precision_text(spec, case.support),
         str(spec.batch_size),
-        backend_text(spec, show_device),
+        backend_text(spec, shared),
         throughput,
         units.seconds(case.latency_p50_s),
         units.seconds(case.latency_p90_s),

@@ -13,7 +13,17 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 from results import units
 from results.case_summary import CaseSummary, RunSummary
 from results.notes import Notes, case_notes, general_notes
-from results.render import TABLE_WIDTH, backend_text, counts_line, header_lines, precision_text, shape_text, status_text
+from results.render import (
+    TABLE_WIDTH,
+    Shared,
+    backend_text,
+    counts_line,
+    header_lines,
+    precision_text,
+    shape_text,
+    shared_by,
+    status_text,
+)
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -41,8 +51,8 @@ class Block(NamedTuple):
 def table(summary: RunSummary, *, width: int, color: bool) -> str:
     """The whole report; plain text unless ``color``."""
     notes = Notes()
-    devices = {case.case.device for case in summary.cases}
-    blocks = [_block(cases, notes, len(devices) > 1) for cases in group_cases(summary.cases)]
+    shared = shared_by([case.case for case in summary.cases])
+    blocks = [_block(cases, notes, shared) for cases in group_cases(summary.cases)]
     header = header_lines(summary.run, [case.case for case in summary.cases])
     return compose(header, blocks, notes, general_notes(summary), counts_line(summary.counts), width, color)
 
@@ -83,7 +93,7 @@ def error_cell(case: CaseSummary) -> str:
     return units.ratio(case.numerics_error)
 
 
-def _block(cases: Sequence[CaseSummary], notes: Notes, show_device: bool) -> Block:
+def _block(cases: Sequence[CaseSummary], notes: Notes, shared: Shared) -> Block:
     columns = [
         TableColumn("phase", 7, False),
         TableColumn("precision", 9, False),
@@ -102,7 +112,7 @@ def _block(cases: Sequence[CaseSummary], notes: Notes, show_device: bool) -> Blo
             case.case.phase,
             precision_text(case.case, case.support),
             str(case.case.batch_size),
-            backend_text(case.case, show_device),
+            backend_text(case.case, shared),
             throughput_cell(case),
             units.seconds(case.latency_p50_s),
             units.seconds(case.latency_p90_s),

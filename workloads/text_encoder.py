@@ -76,7 +76,7 @@ _SPEC = WorkloadSpec(
     phases=("train", "infer"),
     item_unit="sequence",
     optimizer="adamw",
-    learning_rate=1e-4,
+    learning_rate=5e-4,
     presets={
         "tiny": Preset(
             summary="0.11 M parameters; for smoke tests",

@@ -40,6 +40,15 @@ def test_top1_counts_equal_positions() -> None:
     assert not judge(make_case(), [{"logits": got}], ("r", {"logits": want}), False).checks[1:]
 
 
+def test_a_close_call_counts_as_agreement_and_a_far_one_does_not() -> None:
+    want = np.tile([2.0, 1.99, -2.0, -1.99], (100, 1))[None]
+    for second, agreement in ((1, 1.0), (2, 0.0)):
+        got = np.zeros((100, 4))
+        got[:, second] = 1.0
+        checks = judge(make_case(precision="bf16"), [{"logits": got}], ("fp32", {"logits": want}), True).checks
+        assert checks[1].value == agreement
+
+
 def test_top1_is_not_judged_on_a_handful_of_positions() -> None:
     want = np.eye(4)[None]
     got = np.roll(np.eye(4), 1, axis=-1)

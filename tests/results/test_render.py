@@ -45,7 +45,7 @@ def worst_case(tmp_path):
     options = {"execution_provider": "OpenVINOExecutionProvider", "compile": True}
     specs = [
         case("a-workload-with-a-long-name", "prefill", precision, batch_size=65536, backend="onnxruntime", device=device,
-             options=options, shape={"prompt_length": 131072, "new_tokens": 131072})
+             options=options | {"own": device}, shape={"prompt_length": 131072, "new_tokens": 131072})
         for precision in ("bf16", "int8") for device in ("cuda:0", "xpu:1")
     ]  # fmt: skip
     support = Support(level="emulated", reason="x" * 300)
@@ -62,9 +62,16 @@ def test_the_widest_rows_still_fit(tmp_path):
     assert "prefill bf16 emul 65536" in text
 
 
+def test_options_that_all_cases_have_are_said_once(tmp_path):
+    text = render_summary(worst_case(tmp_path), "table")
+    (line,) = [line for line in text.splitlines() if "OpenVINOExecutionProvider" in line]
+    assert line == "options of every case: compile execution_provider=OpenVINOExecutionProvider"
+    assert "own=cuda:0" in text.replace("\n", "").replace(" ", "")
+
+
 def test_a_wider_terminal_gives_options_room(tmp_path):
     text = render_summary(worst_case(tmp_path), "table", width=130)
-    assert "onnxruntime cuda:0 compile" in text
+    assert "onnxruntime cuda:0 own=cuda:0" in text
     assert max(cell_len(line) for line in text.splitlines()) <= 130
 
 

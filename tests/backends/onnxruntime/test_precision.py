@@ -13,7 +13,6 @@ from backends.onnxruntime_audit import Audit, MatrixKernel, audit_session, read_
 from backends.onnxruntime_precision import (  # noqa: E402
     choose_int8_scheme,
     cpu_flags,
-    cpu_name,
     executed_dtypes,
     int8_scheme,
     one_line,
@@ -22,6 +21,7 @@ from backends.onnxruntime_precision import (  # noqa: E402
     u8s8_is_exact,
 )
 from backends.onnxruntime_session import Provider, make_session  # noqa: E402
+from backends.processor import cpu_name  # noqa: E402
 
 VNNI = frozenset({"avx2", "avx512_vnni"})
 
