@@ -43,7 +43,7 @@ EXPECTED = {
     "native_hang": ("timeout", "prepare", "no progress for 2 s"),
     "memory_error": ("out_of_memory", "prepare", "MemoryError"),
     "nan": ("invalid", "finish", "numerics: loss not finite"),
-    "wrong": ("invalid", "finish", "numerics: loss_rel_error 0.5 past its limit 0.0001"),
+    "wrong": ("invalid", "finish", "numerics: loss_rel_error 0.5 past its limit 0.001"),
     "orphan": ("ok", "finish", ""),
     "print": ("ok", "finish", ""),
 }
@@ -67,7 +67,7 @@ def test_each_fault_ends_in_its_own_status_and_the_run_goes_on(
     assert "library noise on stdout" in log
     assert "Segmentation fault" in log
     assert "noise" not in done.stdout
-    assert not left_over(tmp_path), "the orphan of a worker must not survive it"
+    assert_nothing_left(tmp_path)  # the orphan of a worker must not survive it
 
 
 def left_over(folder: Path) -> list[psutil.Process]:
@@ -77,6 +77,14 @@ def left_over(folder: Path) -> list[psutil.Process]:
         if process.info["cwd"] == str(folder) and process.info["status"] != psutil.STATUS_ZOMBIE:
             found.append(process)
     return found
+
+
+def assert_nothing_left(folder: Path) -> None:
+    """The fork server ends when it notices that chipmark has: give it a moment."""
+    deadline = time.monotonic() + 10
+    while left_over(folder) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not left_over(folder)
 
 
 def test_what_was_measured_before_a_crash_is_kept(chipmark: Runner, write_suite: WriteSuite, tmp_path: Path) -> None:
@@ -143,7 +151,7 @@ def test_an_interrupt_keeps_what_is_done_and_resume_does_the_rest(
     assert "Traceback" not in err
     assert f"interrupted by {signal_name}" in err
     assert "chipmark run --resume run" in err
-    assert not left_over(tmp_path)
+    assert_nothing_left(tmp_path)
     before = (tmp_path / "run" / "measurements.jsonl").read_bytes()
     kept = open_run(tmp_path / "run").measurements
     assert 3 <= len(kept) < 10
@@ -164,10 +172,7 @@ def test_sigkill_of_the_parent_leaves_a_readable_run_and_no_processes(
     process.communicate(timeout=60)
     kept = open_run(tmp_path / "run")
     assert len(kept.measurements) >= 2
-    deadline = time.monotonic() + 10
-    while left_over(tmp_path) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    assert not left_over(tmp_path)
+    assert_nothing_left(tmp_path)
     assert chipmark("run", "--resume", "run").returncode == 0
     assert len(open_run(tmp_path / "run").measurements) == 10
 

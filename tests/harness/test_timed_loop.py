@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import gc
 from array import array
+from collections.abc import Iterator
 
 import pytest
 from hypothesis import given
@@ -12,6 +14,17 @@ from results.records import MeasureSpec, Window
 from tests.harness.fakes import FakeClock, FakeStep
 
 MS = 1_000_000
+
+
+@pytest.fixture(autouse=True, scope="module")
+def short_collections() -> Iterator[None]:
+    """The loops collect garbage between windows; what other tests have loaded need not be looked at."""
+    gc.collect()
+    gc.freeze()
+    yield
+    gc.unfreeze()
+
+
 BUDGET = Budget(min_ns=500 * MS, min_iterations=30, max_ns=5_000 * MS, max_iterations=10_000)
 
 
