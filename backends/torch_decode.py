@@ -10,6 +10,7 @@ from typing import Any
 import torch
 
 from backends.torch_facts import ProductTrace
+from backends.torch_flags import set_inference_mode
 from backends.torch_steps import Setup, TorchStep
 
 
@@ -42,13 +43,16 @@ class DecodeStep(TorchStep):
             self._extend(self._first_B1, self._cache, self._prompt_length)
         return trace
 
+    def start(self) -> None:
+        """See ``TorchStep``."""
+        set_inference_mode(True)
+
     def run(self, i: int) -> None:
         """See ``Step``."""
         k = i % self._new_tokens
         token_B1 = self._token_B1 if k else self._first_B1
-        with torch.inference_mode():
-            logits_BV = self._extend(token_B1, self._cache, self._prompt_length + k)
-            self._token_B1 = logits_BV.argmax(-1, keepdim=True)
+        logits_BV = self._extend(token_B1, self._cache, self._prompt_length + k)
+        self._token_B1 = logits_BV.argmax(-1, keepdim=True)
         self._last = logits_BV
 
     def _own_facts(self) -> dict[str, object]:

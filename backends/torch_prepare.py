@@ -12,7 +12,7 @@ from backends.base import NUM_ROTATING_BATCHES
 from backends.torch_decode import DecodeStep
 from backends.torch_devices import activate
 from backends.torch_facts import describe
-from backends.torch_flags import set_tf32, tf32_facts
+from backends.torch_flags import set_inference_mode, set_tf32, tf32_facts
 from backends.torch_precision import FLOAT_DTYPES, carrier_dtype
 from backends.torch_quantization import ConversionError, Converted, convert
 from backends.torch_steps import InferenceStep, PrefillStep, Setup, TorchStep, TrainingStep
@@ -39,7 +39,8 @@ def prepare_step(workload: Workload, case: CaseSpec, device: Device) -> TorchSte
 
 
 def set_process_state(case: CaseSpec) -> None:
-    """Seed, TF32 and threads, for the whole process."""
+    """Seed, TF32, threads and gradients, for the whole process."""
+    set_inference_mode(False)  # models must be built outside it
     threads = case.options.get("threads")
     if threads is not None and torch.get_num_threads() != threads:
         torch.set_num_threads(threads)

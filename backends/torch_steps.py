@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from backends.base import NUM_ROTATING_BATCHES
 from backends.torch_devices import EventTimer, event_timer, peak_memory_bytes, waiter
 from backends.torch_facts import ProductTrace
+from backends.torch_flags import set_inference_mode
 from results.records import Precision
 from workloads.base import Workload
 
@@ -106,11 +107,11 @@ class InferenceStep(TorchStep):
         """See ``TorchStep``."""
         if self._setup.compiled:
             self._forward = torch.compile(self._forward)
+        set_inference_mode(True)
 
     def run(self, i: int) -> None:
         """See ``Step``."""
-        with torch.inference_mode():
-            self._last = self._forward(**self._batches[i % NUM_ROTATING_BATCHES])
+        self._last = self._forward(**self._batches[i % NUM_ROTATING_BATCHES])
 
 
 class PrefillStep(TorchStep):
@@ -135,11 +136,11 @@ class PrefillStep(TorchStep):
         """See ``TorchStep``."""
         if self._setup.compiled:
             self._extend = torch.compile(self._extend)
+        set_inference_mode(True)
 
     def run(self, i: int) -> None:
         """See ``Step``."""
-        with torch.inference_mode():
-            self._last = self._extend(self._prompts_BS[i % NUM_ROTATING_BATCHES], self._cache, 0)
+        self._last = self._extend(self._prompts_BS[i % NUM_ROTATING_BATCHES], self._cache, 0)
 
 
 class TrainingStep(TorchStep):
