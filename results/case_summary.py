@@ -81,8 +81,6 @@ class CaseSummary(Record, frozen=True, kw_only=True):
     top1_agreement: float | None = None
     top1_agreement_reason: str = ""
 
-    import_s: float | None = None
-    import_s_reason: str = ""
     prepare_s: float | None = None
     prepare_s_reason: str = ""
     export_s: float | None = None

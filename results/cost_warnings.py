@@ -27,6 +27,7 @@ def cost_warnings(summary: RunSummary, price: PriceMatch, today: date) -> list[s
     warnings += [_accelerator_warning(device, row) for device in accelerators]
     if row.unit == "instance" and row.accelerator is None and not accelerators:
         warnings.append(_cpu_warning(summary.run, row))
+        warnings.append(_threads_warning(summary, row))
     if "VM is extra" in row.source:
         warnings.append("this price is for the attached accelerator alone; the host is billed on top")
     return list(dict.fromkeys(filter(None, warnings)))
@@ -78,3 +79,13 @@ def _cpu_warning(run: RunHeader, row: PriceRow) -> str:
     if row.vcpus is None or seen is None or seen == row.vcpus:
         return ""
     return f"the run saw {seen} logical CPUs, but {row.instance_type} has {row.vcpus}: another machine's speed"
+
+
+def _threads_warning(summary: RunSummary, row: PriceRow) -> str:
+    used = [threads for case in summary.cases if isinstance(threads := case.case.options.get("threads"), int)]
+    if not used or row.vcpus is None or max(used) >= row.vcpus:
+        return ""
+    return (
+        f"cases ran on {max(used)} CPU thread{'s' if max(used) > 1 else ''}, but the price is for all "
+        f"{row.vcpus} vCPU of {row.instance_type}: an upper bound of what the work costs there"
+    )

@@ -156,7 +156,6 @@ class Timing(Record, frozen=True, kw_only=True):
     clock: str  # the host clock's name
     device_clock: str | None = None  # name of the device's event clock, where it has one
     device_clock_reason: str = ""
-    import_s: float | None = None  # time to load the framework in this worker
     prepare_s: float  # build, cast, quantize, export or compile set-up
     export_s: float | None = None  # part of prepare_s spent exporting; None = none needed
     first_step_s: float  # first call, compilation included

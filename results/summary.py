@@ -213,14 +213,18 @@ def _numerics(replicates: list[Measurement]) -> Fields:
         "numerics_reference": worst.reference,
         "numerics_error_name": error_name,
         **_reduced("numerics_error", errors, max, why if not errors else "not finite"),
-        **_reduced("top1_agreement", top1, min, why if not checks else "the output ranks no classes"),
+        **_reduced(
+            "top1_agreement",
+            top1,
+            min,
+            why if not checks else "the output ranks no classes, or has too few positions to judge",
+        ),
     }
 
 
 def _preparation(timings: Sequence[Timing]) -> Fields:
     warmups = [t.warmup for t in timings]
     return {
-        **_reduced("import_s", [t.import_s for t in timings], statistics.median, "not timed by the backend"),
         **_reduced("prepare_s", [t.prepare_s for t in timings], statistics.median, ""),
         **_reduced("export_s", [t.export_s for t in timings], statistics.median, "nothing to export"),
         **_reduced("first_step_s", [t.first_step_s for t in timings], statistics.median, ""),

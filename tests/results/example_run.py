@@ -77,7 +77,6 @@ def timing(windows: Iterable[tuple[int, int]], num_latency: int, num_device: int
         "clock": "perf_counter_ns",
         "device_clock": "cuda events" if num_device else None,
         "device_clock_reason": "" if num_device else "the device has no event clock",
-        "import_s": 2.5,
         "prepare_s": 0.75,
         "first_step_s": 0.125,
         "warmup": Warmup(iterations=40, elapsed_s=0.5, steady=True, stop_reason="steady"),
