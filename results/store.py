@@ -52,6 +52,11 @@ class StoredRun:
             latest[measurement.case_id, measurement.replicate] = measurement
         return list(latest.values())
 
+    def warn(self, text: str) -> None:
+        """Add a warning about what was stored, once."""
+        if text not in self.warnings:
+            self.warnings.append(text)
+
     def samples(self, measurement: Measurement) -> dict[str, np.ndarray]:
         """Raw samples: array name -> int64 nanoseconds; empty if none were taken.
 

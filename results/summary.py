@@ -8,7 +8,8 @@ Definitions:
 * percentiles are over the pooled latency samples of the counted replicates.
 * throughput and latency are different scenarios; neither is derived from the other.
 
-A stored record that contradicts itself raises :class:`results.errors.RunFolderError`.
+A stored record that contradicts itself is left out, and raw samples that do not match their
+checksum or their record give no percentiles; both are said in the run's warnings.
 """
 
 from __future__ import annotations
@@ -54,7 +55,7 @@ Fields = dict[str, Any]
 
 def run_summary(run: StoredRun) -> RunSummary:
     """The whole run: header, one summary a case, and how many cases ended in which status."""
-    cases = summarize(run)
+    cases = summarize(run)  # may add warnings
     info = run.info
     return RunSummary(
         run=RunHeader(
@@ -80,18 +81,19 @@ def count_statuses(cases: Sequence[CaseSummary]) -> dict[str, int]:
 
 
 def summarize(run: StoredRun) -> list[CaseSummary]:
-    """One summary for each planned case, in the order of the plan.
-
-    Raises:
-        RunFolderError: a stored record contradicts itself or the plan.
-    """
+    """One summary for each planned case, in the order of the plan."""
     by_case: dict[str, list[Measurement]] = {}
     for measurement in run.measurements:
+        try:
+            check(run.path, measurement)
+        except RunFolderError as error:  # such a record is no evidence of anything
+            run.warn(f"{error}: it is left out")
+            continue
         by_case.setdefault(measurement.case_id, []).append(measurement)
     planned_ids = {planned.case.id for planned in run.info.plan}
     for case_id, found in by_case.items():
         if case_id not in planned_ids:
-            raise RunFolderError(f"{run.path}: case {case_id} ({found[0].case.label}) is not in the run's plan")
+            run.warn(f"case {case_id} ({found[0].case.label}) is not in the run's plan: it is left out")
     return [_summarize_case(run, planned, by_case.get(planned.case.id, [])) for planned in run.info.plan]
 
 
@@ -107,8 +109,6 @@ def _summarize_case(run: StoredRun, planned: PlannedCase, replicates: list[Measu
         why = "never measured: the run ended before this case"
         return CaseSummary(status="missing", reason=why, **fields, **_no_numbers(why))
     replicates = sorted(replicates, key=lambda m: m.replicate)
-    for measurement in replicates:
-        check(run.path, measurement)
     worst = max(replicates, key=lambda m: SEVERITY.index(m.status))
     support = next((m.support for m in replicates if m.support), None)
     fields |= {
@@ -123,7 +123,11 @@ def _summarize_case(run: StoredRun, planned: PlannedCase, replicates: list[Measu
     numbers = counted(replicates)
     if not numbers:
         return CaseSummary(**fields, **_no_numbers(f"{worst.status}: {worst.reason or 'no reason given'}"))
-    return CaseSummary(**fields, **_numbers(run, numbers))
+    try:
+        return CaseSummary(**fields, **_numbers(run, numbers))
+    except RunFolderError as error:  # replicates that disagree give no number; other cases do
+        run.warn(str(error))
+        return CaseSummary(**fields, **_no_numbers(str(error)))
 
 
 def _no_numbers(reason: str) -> Fields:
@@ -172,9 +176,14 @@ def _rates(summed: Totals, planned: bool) -> Fields:
 def _latency(run: StoredRun, replicates: list[Measurement]) -> Fields:
     import numpy as np
 
-    arrays = [run.samples(m) for m in replicates]
-    for measurement, found in zip(replicates, arrays, strict=True):
-        check(run.path, measurement, found)
+    try:
+        arrays = [run.samples(m) for m in replicates]
+        for measurement, found in zip(replicates, arrays, strict=True):
+            check(run.path, measurement, found)
+    except RunFolderError as error:  # one damaged file must not hide the other cases
+        run.warn(str(error))
+        names = [*(f"latency_p{percent}_s" for percent in stats.PERCENTS), "device_step_p50_s"]
+        return {f"{name}_reason": f"the raw samples cannot be used: {error}" for name in names}
     pooled = {
         kind: np.concatenate([found.get(kind, np.empty(0, np.int64)) for found in arrays])
         for kind in ("latency_ns", "device_ns")

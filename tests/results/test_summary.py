@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 import statistics
 from typing import get_args
 
@@ -9,7 +10,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from results.case_summary import CaseSummary, SummaryStatus
-from results.errors import RunFolderError
 from results.metrics import METRICS
 from results.records import EnergyReading, Memory
 from results.store import StoredRun
@@ -188,21 +188,45 @@ def test_device_times_are_told_apart(tmp_path):
     (measurement(SPEC, work=DECODE), {}, "ended ok without timing and work"),
     (measurement(SPEC, work=DECODE, timing=timing([], 0), case=case("other", "infer", "fp32")), {}, "is stored as case"),
 ])  # fmt: skip
-def test_a_record_that_contradicts_itself_is_refused(tmp_path, record, samples, message):
-    with pytest.raises(RunFolderError, match=message):
-        only_case(tmp_path, record, samples=[samples])
+def test_a_record_that_contradicts_itself_gives_no_number_and_hides_no_other(tmp_path, record, samples, message):
+    other = case("bert-encoder", "infer", "fp32", batch_size=99)
+    good = measurement(other, work=SEQUENCES, timing=timing([(10, 10**9)], 10))
+    stored = [(record, samples), (good, {"latency_ns": ramp_ns(10)})]
+    run = store(tmp_path / "run", run_info([(SPEC, 1), (other, 1)]), stored)
+    bad, fine = summarize(run)
+    assert bad.status == "missing" or bad.latency_p50_s is None
+    assert bad.throughput_per_s is None
+    (warning,) = run.warnings
+    assert re.search(message, warning)
+    assert fine.throughput_per_s == SEQUENCES.items * 10
+    assert fine.latency_p50_s == 1.005e-3
 
 
 def test_replicates_that_disagree_about_the_work_are_refused(tmp_path):
     one = measurement(SPEC, work=SEQUENCES, timing=timing([], 0))
     two = measurement(SPEC, replicate=1, work=IMAGES, timing=timing([], 0))
-    with pytest.raises(RunFolderError, match="disagree about the work"):
-        only_case(tmp_path, one, two, planned=2)
+    summary = only_case(tmp_path, one, two, planned=2)
+    assert summary.throughput_per_s is None
+    assert "disagree about the work" in summary.throughput_per_s_reason
 
 
-def test_a_measurement_outside_the_plan_is_refused(tmp_path):
-    with pytest.raises(RunFolderError, match="is not in the run's plan"):
-        only_case(tmp_path, measurement(case("other", "infer", "fp32"), "failed"))
+def test_a_measurement_outside_the_plan_is_left_out_and_said(tmp_path):
+    stray = measurement(case("other", "infer", "fp32"), "failed")
+    run = store(tmp_path / "run", run_info([(SPEC, 1)]), [(stray, {})])
+    assert [summary.status for summary in summarize(run)] == ["missing"]
+    assert "is not in the run's plan" in run.warnings[0]
+
+
+def test_damaged_samples_cost_the_percentiles_of_their_case_only(tmp_path):
+    record = measurement(SPEC, work=SEQUENCES, timing=timing([(10, 10**9)], 10))
+    run = store(tmp_path / "run", run_info([(SPEC, 1)]), [(record, {"latency_ns": ramp_ns(10)})])
+    (file,) = (tmp_path / "run" / "samples").iterdir()
+    file.write_bytes(file.read_bytes()[:-5])
+    (summary,) = summarize(run)
+    assert (summary.status, summary.latency_p50_s) == ("ok", None)
+    assert "do not match their checksum" in summary.latency_p50_s_reason
+    assert summary.throughput_per_s == SEQUENCES.items * 10
+    assert len(run.warnings) == 1
 
 
 @settings(max_examples=50, deadline=None)
