@@ -27,20 +27,15 @@ KNOWN_OPTIONS: dict[str, type] = {
     "graph_optimization": str,  # how far ONNX Runtime rewrites the graph: all, extended, basic, off
     "threads": int,  # CPU threads within one operator; default: one per physical core
 }
-# What every worker needs, imported once by the fork server; the exporter's modules take seconds.
+# What the fork server imports once for all workers.
 PRELOAD = (
     "onnxruntime",
     "onnxruntime.quantization",
     "onnx",
     "onnxscript",
-    "torch",
-    "torch.onnx",
-    "torch.onnx._internal.exporter._core",
-    "backends.onnx_export",
+    "backends.torch_preload",
     "backends.onnx_quantize",
-    "backends.onnxruntime_precision",
     "backends.onnxruntime_session",
-    "backends.torch_reference",
 )
 GRAPH_OPTIMIZATIONS = ("all", "extended", "basic", "off")
 # ONNX Runtime's provider -> our device id and kind.

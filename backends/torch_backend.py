@@ -18,20 +18,8 @@ if TYPE_CHECKING:
     from workloads.base import Workload
 
 INSTALL_HINT = "pip install torch"
-# What every worker needs, imported once by the fork server. torch._dynamo is loaded by the first
-# optimizer step or compiler call otherwise, and torchao by the first FP8 or INT8 case: seconds each.
-PRELOAD = (
-    "torch",
-    "torch._dynamo",
-    "torch._subclasses.fake_tensor",
-    "torchao.quantization",
-    "torchao.float8",
-    "backends.torch_support",
-    "backends.torch_reference",
-    "workloads.image_classifier_model",
-    "workloads.llm_decoder_model",
-    "workloads.text_encoder_model",
-)
+# What the fork server imports once for all workers.
+PRELOAD = ("torch", "backends.torch_preload")
 MIN_TORCH = (2, 6)  # the first release with torch.accelerator
 # Option of a case -> the type it takes.
 KNOWN_OPTIONS: dict[str, type] = {

@@ -25,8 +25,11 @@ from harness.isolation import output_to
 from harness.messages import Draft, Event
 from harness.oom import OomCounter
 from harness.preload import PRELOAD_VARIABLE
+from results.errors import UsageError
 from results.records import Status
 
+# For a machine where a framework's libraries do not survive being forked.
+START_METHOD_VARIABLE = "CHIPMARK_START_METHOD"
 # After its last word a worker gets this long to leave before it is killed.
 EXIT_GRACE_S = 10.0
 CRASH_SIGNALS = {
@@ -97,7 +100,10 @@ class Supervisor:
 
 
 def _context(preload: Sequence[str]) -> BaseContext:
-    if sys.platform != "linux":
+    method = os.environ.get(START_METHOD_VARIABLE) or ("forkserver" if sys.platform == "linux" else "spawn")
+    if method not in ("forkserver", "spawn"):
+        raise UsageError(f"{START_METHOD_VARIABLE}={method}: must be forkserver or spawn")
+    if method == "spawn":
         return multiprocessing.get_context("spawn")
     context = multiprocessing.get_context("forkserver")
     os.environ[PRELOAD_VARIABLE] = ",".join(preload)  # the server is told by its environment

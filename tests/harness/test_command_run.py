@@ -227,3 +227,15 @@ def test_help_says_every_option_and_exit_code(chipmark: Runner, golden: Callable
         assert done.returncode == 0
         golden(f"help-{'-'.join(arguments) or 'chipmark'}.txt", done.stdout)
         assert all(len(line) <= 100 for line in done.stdout.splitlines())
+
+
+def test_workers_can_be_fresh_interpreters(
+    chipmark: Runner, write_suite: WriteSuite, plugin_environment: dict[str, str]
+) -> None:
+    spawned = plugin_environment | {"CHIPMARK_START_METHOD": "spawn"}
+    done = chipmark("run", write_suite(GOOD), "--out", "run", env=spawned)
+    assert done.returncode == 0, done.stderr
+    wrong = plugin_environment | {"CHIPMARK_START_METHOD": "fork"}
+    assert_usage_error(
+        chipmark("run", write_suite(GOOD), env=wrong), "CHIPMARK_START_METHOD=fork: must be forkserver or spawn"
+    )
