@@ -242,3 +242,34 @@ def test_a_worker_killed_in_the_middle_from_outside(
     assert process.returncode == 1
     (m,) = open_run(tmp_path / "run").measurements
     assert (m.status, m.reason) == ("killed", "the worker was killed by SIGKILL, not by chipmark")
+
+
+def test_a_worker_that_hangs_in_native_code_dies_with_its_parent(
+    write_suite: WriteSuite, plugin_environment: dict[str, str], tmp_path: Path
+) -> None:
+    suite = write_suite(faults("native_hang"))
+    suite.write_text(suite.read_text().replace("progress_timeout_seconds = 2", "progress_timeout_seconds = 50"))
+    process = start(["run", suite, "--out", "run"], plugin_environment, tmp_path)
+    wait_for_lines(tmp_path / "run" / "run.json", 2)
+    time.sleep(1.5)  # by then the worker hangs and holds the interpreter lock
+    process.kill()
+    process.communicate(timeout=60)
+    assert_nothing_left(tmp_path)
+
+
+def test_a_worker_is_the_first_to_go_when_memory_runs_out(
+    chipmark: Runner, write_suite: WriteSuite, tmp_path: Path
+) -> None:
+    if not Path("/proc/self/oom_score_adj").exists():
+        pytest.skip("needs Linux")
+    assert chipmark("run", write_suite(faults("tell")), "--out", "run").returncode == 0
+    assert "oom_score_adj 1000" in (tmp_path / "run" / "worker.log").read_text()
+
+
+def test_a_fresh_interpreter_prints_into_the_log_too(
+    chipmark: Runner, write_suite: WriteSuite, tmp_path: Path, plugin_environment: dict[str, str]
+) -> None:
+    spawned = plugin_environment | {"CHIPMARK_START_METHOD": "spawn"}
+    done = chipmark("run", write_suite(faults("print")), "--out", "run", "--json", env=spawned)
+    assert "noise" not in done.stdout + done.stderr
+    assert "library noise on stdout" in (tmp_path / "run" / "worker.log").read_text()

@@ -37,6 +37,9 @@ def misbehave(fault):
         bytearray(1 << 62)
     if fault == "orphan" and os.fork() == 0:
         time.sleep(3600)
+    if fault == "tell":
+        with open("/proc/self/oom_score_adj") as file:
+            print("oom_score_adj", file.read(), flush=True)
     if fault == "print":
         os.write(1, b"library noise on stdout\n")
         print("more noise", flush=True)
