@@ -9,6 +9,7 @@ import os
 import signal
 import sys
 from collections.abc import Iterator
+from multiprocessing import forkserver
 from pathlib import Path
 
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
@@ -24,11 +25,26 @@ def isolate(log_path: str) -> None:
     _redirect_output(log_path)
     faulthandler.enable()
     if sys.platform == "linux":
+        _release_fork_server()
         # The parent of a forked worker is the fork server, which ends when chipmark does, even by SIGKILL.
         with contextlib.suppress(OSError, AttributeError):
             ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
         with contextlib.suppress(OSError):
             Path("/proc/self/oom_score_adj").write_text("1000")
+
+
+def _release_fork_server() -> None:
+    """Close the worker's copy of the descriptor whose closing tells the fork server to end.
+
+    A worker is given one so that it could fork through the server itself. Kept, it would keep the
+    server alive, and with it a worker that hangs, after chipmark was killed.
+    """
+    server = getattr(forkserver, "_forkserver", None)
+    alive = getattr(server, "_forkserver_alive_fd", None)
+    if server is not None and alive is not None:
+        with contextlib.suppress(OSError):
+            os.close(alive)
+        server._forkserver_alive_fd = None
 
 
 def _redirect_output(log_path: str) -> None:
