@@ -64,6 +64,7 @@ class Session:
     def _start(self, suite: Suite | None, filters: plan.Filters, folder: Path) -> StoredRun:
         asked = plan.suite_backends(suite, filters) if suite else BACKENDS.names()
         log_path = str(folder / LOG_FILE)
+        self._say(f"loading {', '.join(asked)} and looking for devices")
         supervisor = Supervisor(preload_modules(asked), log_path)
         reports = discover(supervisor, asked, log_path)
         suite = suite or self._default_suite(reports, filters)
