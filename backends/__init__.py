@@ -12,4 +12,5 @@ REGISTRY: Registry[Backend] = Registry(
         "onnxruntime": "backends.onnxruntime_backend:OnnxRuntimeBackend",
         "torch": "backends.torch_backend:TorchBackend",
     },
+    members=("name", "devices", "supports", "prepare", "reference"),
 )

@@ -40,7 +40,7 @@ def main(connection: Connection, payload: bytes) -> None:
     isolate(request.log_path)
     for name in request.backends:
         connection.send_bytes(msgspec.msgpack.encode(Event(detail=name)))
-        report = msgspec.json.encode(ask(name), enc_hook=str) + b"\n"
+        report = msgspec.json.encode(ask(name)) + b"\n"
         connection.send_bytes(msgspec.msgpack.encode(Event(payload=report)))
     connection.send_bytes(msgspec.msgpack.encode(Event(status="ok")))
     connection.close()
@@ -49,25 +49,36 @@ def main(connection: Connection, payload: bytes) -> None:
 def ask(name: str) -> BackendReport:
     """What backend ``name`` finds on this machine; never raises."""
     try:
-        return BackendReport(name=name, devices=tuple(BACKENDS.get(name).devices()))
+        report = BackendReport(name=name, devices=tuple(BACKENDS.get(name).devices()))
+        # Through the encoding and back, so that a plugin's odd types are found here, with its name.
+        report = msgspec.json.decode(msgspec.json.encode(report, enc_hook=str), type=BackendReport)
+        _check_devices(report)
     except BackendUnavailable as error:
         return BackendReport(name=name, reason=error.reason, install_hint=error.install_hint)
     except Exception as error:  # a plugin may raise anything; the others must go on
         text = str(error) if isinstance(error, ChipmarkError) else f"{type(error).__name__}: {error}"
         return BackendReport(name=name, reason=text)
+    return report
+
+
+def _check_devices(report: BackendReport) -> None:
+    ids = [device.id for device in report.devices]
+    if "" in ids or "auto" in ids or len(set(ids)) < len(ids):
+        raise ChipmarkError(f"backend {report.name} names its devices {ids}: each needs an id of its own, not 'auto'")
 
 
 def discover(supervisor: Supervisor, names: list[str], log_path: str = "") -> list[BackendReport]:
     """Reports of all ``names``, in order. A backend that kills the worker is reported as such."""
-    reports: list[BackendReport] = []
-    left = list(names)
-    while left:
+    reports: dict[str, BackendReport] = {}
+    while left := [name for name in names if name not in reports]:
         request = Request(backends=tuple(left), log_path=log_path)
         ending = supervisor.run(main, msgspec.msgpack.encode(request), LIMITS)
         for line in ending.draft.payload.splitlines():
             with contextlib.suppress(msgspec.DecodeError):
-                reports.append(msgspec.json.decode(line, type=BackendReport))
-        left = names[len(reports) :]
-        if left:
-            reports.append(BackendReport(name=left.pop(0), reason=f"device discovery failed: {ending.reason}"))
-    return reports
+                report = msgspec.json.decode(line, type=BackendReport)
+                reports[report.name] = report
+        unanswered = next((name for name in left if name not in reports), None)
+        if unanswered is not None:  # the one that was being asked when the worker ended
+            why = ending.reason or "its answer cannot be read"
+            reports[unanswered] = BackendReport(name=unanswered, reason=f"device discovery failed: {why}")
+    return [reports[name] for name in names]

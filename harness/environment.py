@@ -26,7 +26,10 @@ VARIABLES = (
     "CUDA_DEVICE_ORDER", "CUDA_LAUNCH_BLOCKING", "NVIDIA_TF32_OVERRIDE", "OMP_NUM_THREADS",
     "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "KMP_AFFINITY", "GOMP_CPU_AFFINITY", "OMP_PROC_BIND",
     "MALLOC_CONF", "LD_PRELOAD", "PYTORCH_CUDA_ALLOC_CONF", "PYTORCH_ALLOC_CONF", "TORCH_LOGS",
-    "ONEDNN_MAX_CPU_ISA", "ATEN_CPU_CAPABILITY",
+    "ONEDNN_MAX_CPU_ISA", "ATEN_CPU_CAPABILITY", "ONEDNN_DEFAULT_FPMATH_MODE", "TORCH_COMPILE_DISABLE",
+    "TORCHDYNAMO_DISABLE", "TORCH_ALLOW_TF32_CUBLAS_OVERRIDE", "PYTORCH_ENABLE_MPS_FALLBACK",
+    "PYTORCH_NO_CUDA_MEMORY_CACHING", "CUBLAS_WORKSPACE_CONFIG", "CUDA_MODULE_LOADING",
+    "TORCHAO_AUTOTUNER_ENABLE", "HSA_OVERRIDE_GFX_VERSION", "CHIPMARK_START_METHOD",
 )  # fmt: skip
 
 
@@ -42,7 +45,7 @@ def describe() -> Environment:
         cpu_count_usable=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else None,
         memory_bytes=psutil.virtual_memory().total,
         packages={name: v for name in PACKAGES if (v := _version(name))} | _driver(),
-        variables={name: os.environ[name] for name in VARIABLES if name in os.environ},
+        variables={name: _storable(os.environ[name]) for name in VARIABLES if name in os.environ},
         host_id=host_id(),
         container=_container(),
         load_average_1min=os.getloadavg()[0] if hasattr(os, "getloadavg") else None,
@@ -54,7 +57,7 @@ def differences(before: Environment, now: Environment) -> list[str]:
     """What differs between two environments in a way that forbids mixing their measurements."""
     fields = (
         "chipmark_version", "python_version", "cpu_name", "cpu_count_usable", "memory_bytes",
-        "packages", "variables", "host_id",
+        "packages", "variables", "host_id", "platform", "container", "git_commit",
     )  # fmt: skip
     found = []
     for field in fields:
@@ -73,6 +76,10 @@ def host_id() -> str:
     with contextlib.suppress(OSError):
         identity = Path("/etc/machine-id").read_text().strip() or identity
     return hashlib.sha256(f"chipmark:{identity}".encode()).hexdigest()[:12]
+
+
+def _storable(text: str) -> str:
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def _version(package: str) -> str | None:

@@ -57,46 +57,41 @@ def check_filters(filters: Filters) -> None:
             raise UnknownNameError("workload", pattern, names, where="--workload")
 
 
-def suite_backends(suite: Suite, filters: Filters) -> list[str]:
-    """The backends that the suite's cases need, after the filters, sorted.
+def combine(suite: Suite, filters: Filters) -> list[CaseSpec]:
+    """All cases of the suite after the filters, each once, in suite order, without a device yet.
 
-    Raises:
-        UnknownNameError: a backend in the suite that no registry knows.
-    """
-    names = set()
-    for number, entry in enumerate(suite.case):
-        for name in entry_axes(entry)["backend"]:
-            BACKENDS.get(name, where=f"{suite.source}: case[{number}].backend")
-            if not filters.backends or name in filters.backends:
-                names.add(name)
-    return sorted(names)
-
-
-def expand(suite: Suite, filters: Filters, reports: Sequence[BackendReport]) -> list[PlannedCase]:
-    """All cases of the suite, each once, in suite order.
+    Needs no framework: every mistake in a suite is found before anything is started.
 
     Raises:
         SuiteError: a case names what its workload or backend does not have.
-        UnknownNameError: the device or a name in the suite is unknown.
-        BackendUnavailable: none of the backends works here.
+        UnknownNameError: a name in the suite is unknown.
         UsageError: the filters leave nothing.
     """
-    devices = resolve_devices(filters.device, reports)
-    planned: dict[str, PlannedCase] = {}
-    replicates = filters.replicates or suite.measure.replicates
+    cases: dict[str, CaseSpec] = {}
     for number, entry in enumerate(suite.case):
         place = f"{suite.source}: case[{number}]"
         for values in _combinations(entry, filters, place):
-            if values["backend"] not in devices:
-                continue
-            case = _case(entry, values, devices[values["backend"]], place)
-            planned[case.id] = PlannedCase(case=case, replicates=replicates)
-    if not planned:
-        raise UsageError(
-            f"suite {suite.suite.name!r} has no case that matches "
-            + ", ".join(f"--{key.rstrip('s')} {','.join(v)}" for key, v in _given(filters).items())
-        )
-    return list(planned.values())
+            case = _case(entry, values, place)
+            cases[case.id] = case
+    if not cases:
+        given = ", ".join(f"--{key.rstrip('s')} {','.join(value)}" for key, value in _given(filters).items())
+        raise UsageError(f"suite {suite.suite.name!r} has no case that matches {given}")
+    return list(cases.values())
+
+
+def place(
+    cases: Sequence[CaseSpec], suite: Suite, filters: Filters, reports: Sequence[BackendReport]
+) -> list[PlannedCase]:
+    """The cases on the devices found.
+
+    Raises:
+        UnknownNameError: no backend has the wanted device.
+        BackendUnavailable: none of the backends works here.
+    """
+    devices = resolve_devices(filters.device, reports)
+    replicates = filters.replicates or suite.measure.replicates
+    placed = [msgspec.structs.replace(case, device=devices[case.backend]) for case in cases]
+    return [PlannedCase(case=case, replicates=replicates) for case in placed]
 
 
 def resolve_devices(wanted: str, reports: Sequence[BackendReport]) -> dict[str, str]:
@@ -144,6 +139,7 @@ def _combinations(entry: CaseEntry, filters: Filters, place: str) -> Iterable[di
     for values in itertools.product(*axes.values()):
         combination = dict(zip(axes, values, strict=True))
         spec = WORKLOADS.get(combination["workload"], where=f"{place}.workload").spec
+        BACKENDS.get(combination["backend"], where=f"{place}.backend")
         phases = [combination["phase"]] if combination["phase"] else list(spec.phases)
         for phase in phases:
             chosen = combination | {"phase": phase}
@@ -162,7 +158,7 @@ def _kept(values: Mapping[str, Any], filters: Filters) -> bool:
     )
 
 
-def _case(entry: CaseEntry, values: Mapping[str, Any], device: str, place: str) -> CaseSpec:
+def _case(entry: CaseEntry, values: Mapping[str, Any], place: str) -> CaseSpec:
     spec = WORKLOADS.get(values["workload"]).spec
     if values["preset"] not in spec.presets:
         raise UnknownNameError("preset", values["preset"], spec.presets, where=f"{place}.preset")
@@ -176,7 +172,7 @@ def _case(entry: CaseEntry, values: Mapping[str, Any], device: str, place: str) 
         batch_size=values["batch_size"] or preset.batch_size,
         shape=preset.shape | _sub("shape", values, preset.shape, spec, place),
         backend=values["backend"],
-        device=device,
+        device="",
         options=_options(values, place),
         scenarios=entry.scenarios,
         seed=entry.seed,

@@ -6,10 +6,13 @@ drawing would be measured too.
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import time
 from typing import Any
 
+from harness.cli.output import say
+from results.notes import one_line
 from results.records import CaseSpec, Measurement, Stage
 
 # Stages during which the display stays untouched.
@@ -40,9 +43,7 @@ class LineProgress:
         outcome: str = measurement.status
         if measurement.status != "ok":
             outcome += f" at {measurement.stage}: {measurement.reason}"
-        label = measurement.case.label
-        print(f"[{self.done}/{self.total}] {label}: {outcome} ({measurement.elapsed_s:.1f} s)",
-              file=sys.stderr, flush=True)  # fmt: skip
+        say(one_line(f"[{self.done}/{self.total}] {measurement.case.label}: {outcome} ({measurement.elapsed_s:.1f} s)"))
 
 
 class BarProgress:
@@ -84,7 +85,7 @@ class BarProgress:
         self.done += 1
         if measurement.status not in ("ok", "unsupported"):
             reason = f"{measurement.case.label}: {measurement.status} at {measurement.stage}: {measurement.reason}"
-            self._bar.console.print(reason, markup=False, highlight=False)
+            self._bar.console.print(one_line(reason), markup=False, highlight=False)
         self._bar.advance(self._task)
         self._show(f"{measurement.case.label}: {measurement.status}")
 
@@ -93,8 +94,9 @@ class BarProgress:
         if self.done:
             seconds = (time.monotonic() - self.started) / self.done * (self.total - self.done)
             left = f"about {seconds:.0f} s left"
-        self._bar.update(self._task, description=text, left=left)
-        self._bar.refresh()
+        self._bar.update(self._task, description=one_line(text), left=left)
+        with contextlib.suppress(OSError):  # a terminal that has gone must not cost a measurement
+            self._bar.refresh()
 
 
 def progress_for(total: int, quiet: bool) -> LineProgress | BarProgress | SilentProgress:

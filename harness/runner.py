@@ -40,20 +40,48 @@ class Progress(Protocol):
         """A result is stored."""
 
 
+class Interrupts:
+    """Turns signals into :class:`Interrupted`, except while a result is being stored."""
+
+    def __init__(self) -> None:
+        self._held, self._pending = False, ""
+
+    def receive(self, number: int, frame: FrameType | None) -> None:
+        """The signal handler."""
+        self._pending = signal.Signals(number).name
+        if not self._held:
+            raise Interrupted(self._pending)
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Inside, signals wait; one that came is raised at the end."""
+        self._held = True
+        try:
+            yield
+        finally:
+            self._held = False
+        if self._pending:
+            raise Interrupted(self._pending)
+
+
 @contextmanager
-def interruptible() -> Iterator[None]:
-    """Turn SIGINT, SIGTERM and SIGHUP into :class:`Interrupted` inside the block."""
+def interruptible() -> Iterator[Interrupts]:
+    """Turn SIGINT, SIGTERM and SIGHUP into :class:`Interrupted` inside the block.
 
-    def interrupt(number: int, frame: FrameType | None) -> None:
-        raise Interrupted(signal.Signals(number).name)
-
-    names = [name for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
-    previous = {name: signal.signal(getattr(signal, name), interrupt) for name in names}
+    A signal that is ignored on entry stays ignored: that is what ``nohup`` is for.
+    """
+    interrupts = Interrupts()
+    numbers = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    previous = {number: signal.getsignal(number) for number in numbers}
+    for number, handler in previous.items():
+        if handler != signal.SIG_IGN:
+            signal.signal(number, interrupts.receive)
     try:
-        yield
+        yield interrupts
     finally:
-        for name, handler in previous.items():
-            signal.signal(getattr(signal, name), handler)
+        for number, handler in previous.items():
+            if handler is not None:
+                signal.signal(number, handler)
 
 
 def measure_all(
@@ -62,6 +90,7 @@ def measure_all(
     writer: RunWriter,
     supervisor: Supervisor,
     progress: Progress,
+    interrupts: Interrupts,
 ) -> list[Measurement]:
     """Measure everything in ``order`` and return what was stored.
 
@@ -74,7 +103,8 @@ def measure_all(
         progress.case_started(case, replicate)
         on_stage = partial(progress.stage_changed, case)
         measurement, samples = measure_one(case, replicate, measure, writer.path, supervisor, on_stage)
-        measurement = writer.append(measurement, samples)
+        with interrupts.held():  # a finished measurement must not be lost to Ctrl-C
+            measurement = writer.append(measurement, samples)
         finished.append(measurement)
         progress.case_finished(measurement)
     return finished

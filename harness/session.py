@@ -13,19 +13,21 @@ from typing import Any
 from backends import REGISTRY as BACKENDS
 from harness import environment, plan
 from harness.discovery import BackendReport, discover
-from harness.runner import Interrupted, interruptible, measure_all
+from harness.run_folder import RunFolder
+from harness.runner import Interrupted, Interrupts, interruptible, measure_all
 from harness.suite import Suite, load_suite
 from harness.supervisor import Supervisor
-from results.errors import OutputError, UsageError
+from results.completeness import endings
+from results.errors import UsageError
 from results.records import GOOD_STATUSES, CaseSpec, MeasureSpec, RunInfo
-from results.store import LOG_FILE, RUN_FILE, StoredRun, open_run
-from results.store_writer import RunWriter, check_free_space
+from results.store import LOG_FILE, StoredRun, open_run
+from results.store_writer import RunWriter
 from workloads import REGISTRY as WORKLOADS
 
-DEFAULT_PARENT = Path("chipmark-runs")
 # An accelerator with at least this much memory gets the standard suite, a smaller one edge.
 STANDARD_MEMORY_BYTES = 32 * 2**30
 
+Slots = Sequence[tuple[CaseSpec, int]]
 ProgressFactory = Callable[[int], AbstractContextManager[Any]]
 
 
@@ -49,43 +51,47 @@ class Session:
         """
         plan.check_filters(filters)
         suite = load_suite(suite_name) if suite_name else None
-        folder = prepare_folder(out, suite_name or "run")
-        try:
-            with interruptible():
-                return self._start(suite, filters, folder)
-        except Interrupted as signal_name:
-            self.interrupted = str(signal_name)
-            if (folder / RUN_FILE).exists():
-                return open_run(folder)
-            raise KeyboardInterrupt from None
-        finally:
-            remove_if_unused(folder)
+        cases = plan.combine(suite, filters) if suite else []
+        with RunFolder(out, suite_name or "run") as folder:
+            try:
+                with interruptible() as interrupts:
+                    return self._start(suite, cases, filters, folder.path, interrupts)
+            except Interrupted as signal_name:
+                self.interrupted = str(signal_name)
+                if folder.has_run:
+                    return open_run(folder.path)
+                raise KeyboardInterrupt from None
 
-    def _start(self, suite: Suite | None, filters: plan.Filters, folder: Path) -> StoredRun:
-        asked = plan.suite_backends(suite, filters) if suite else BACKENDS.names()
+    def _start(
+        self, suite: Suite | None, cases: list[CaseSpec], filters: plan.Filters, folder: Path, interrupts: Interrupts
+    ) -> StoredRun:
+        asked = sorted({case.backend for case in cases}) or BACKENDS.names()
         log_path = str(folder / LOG_FILE)
         self._say(f"loading {', '.join(asked)} and looking for devices")
         supervisor = Supervisor(preload_modules(asked), log_path)
         reports = discover(supervisor, asked, log_path)
-        suite = suite or self._default_suite(reports, filters)
-        cases = plan.expand(suite, filters, reports)
-        self._tell_missing(reports, {p.case.backend for p in cases})
+        if suite is None:
+            suite = self._default_suite(reports, filters)
+            cases = plan.combine(suite, filters)
+            reports = [report for report in reports if report.name in {case.backend for case in cases}]
+        planned = plan.place(cases, suite, filters, reports)
+        self._tell_missing(reports)
         now = datetime.now(UTC)
         info = RunInfo(
-            run_id=folder.name,
+            run_id=storable(folder.resolve().name),
             suite=suite.suite.name,
-            command=" ".join(sys.argv[1:]),
+            command=storable(" ".join(sys.argv[1:])),
             created_at=now.isoformat(timespec="seconds"),
             order_seed=int(now.timestamp()),
             measure=suite.measure,
             environment=environment.describe(),
             devices=tuple(device for report in reports for device in report.devices),
-            plan=tuple(cases),
+            plan=tuple(planned),
             notes=tuple(f"{r.name}: {r.reason}" for r in reports if not r.devices),
         )
-        order = plan.schedule(cases, info.order_seed)
+        order = plan.schedule(planned, info.order_seed)
         with RunWriter.create(folder, info) as writer:
-            self._measure(order, info.measure, writer, supervisor)
+            self._measure(order, info.measure, writer, supervisor, interrupts)
         return open_run(folder)
 
     def resume(self, folder: Path) -> StoredRun:
@@ -97,38 +103,40 @@ class Session:
         """
         stored = open_run(folder)
         check_same_setting(stored.info)
-        done = {(m.case_id, m.replicate) for m in stored.measurements if m.status in GOOD_STATUSES}
+        done = {slot for slot, status in endings(stored).items() if status in GOOD_STATUSES}
         order = plan.schedule(stored.info.plan, stored.info.order_seed)
         left = [(case, replicate) for case, replicate in order if (case.id, replicate) not in done]
         self._say(f"{len(order) - len(left)} of {len(order)} measurements are done; {len(left)} to measure")
         if left:
-            names = sorted({case.backend for case, _ in left})
-            supervisor = Supervisor(preload_modules(names), str(folder / LOG_FILE))
             try:
-                with interruptible(), RunWriter(folder) as writer:
-                    self._measure(left, stored.info.measure, writer, supervisor)
+                with interruptible() as interrupts, RunWriter(folder) as writer:
+                    self._resume(left, stored.info, writer, interrupts)
             except Interrupted as signal_name:
                 self.interrupted = str(signal_name)
         return open_run(folder)
 
+    def _resume(self, left: Slots, info: RunInfo, writer: RunWriter, interrupts: Interrupts) -> None:
+        names = sorted({case.backend for case, _ in left})
+        log_path = str(writer.path / LOG_FILE)
+        self._say(f"loading {', '.join(names)} and looking for devices")
+        supervisor = Supervisor(preload_modules(names), log_path)
+        check_same_devices(info, discover(supervisor, names, log_path))
+        self._measure(left, info.measure, writer, supervisor, interrupts)
+
     def _measure(
-        self,
-        order: Sequence[tuple[CaseSpec, int]],
-        spec: MeasureSpec,
-        writer: RunWriter,
-        supervisor: Supervisor,
+        self, order: Slots, spec: MeasureSpec, writer: RunWriter, supervisor: Supervisor, interrupts: Interrupts
     ) -> None:
         with self._progress(len(order)) as progress:
-            measure_all(order, spec, writer, supervisor, progress)
+            measure_all(order, spec, writer, supervisor, progress, interrupts)
 
     def _default_suite(self, reports: Sequence[BackendReport], filters: plan.Filters) -> Suite:
         name, reason = default_suite(reports, filters.device)
         self._say(f"suite {name}: {reason}; name another one to change that")
         return load_suite(name)
 
-    def _tell_missing(self, reports: Sequence[BackendReport], needed: set[str]) -> None:
+    def _tell_missing(self, reports: Sequence[BackendReport]) -> None:
         for report in reports:
-            if report.name in needed and not report.devices:
+            if not report.devices:
                 hint = f"; {report.install_hint}" if report.install_hint else ""
                 self._say(f"backend {report.name} does not work here: {report.reason}{hint}")
 
@@ -169,35 +177,21 @@ def check_same_setting(info: RunInfo) -> None:
         )
 
 
-def prepare_folder(out: Path | None, name: str) -> Path:
-    """Make the run folder now, so that a bad place is found before anything is measured."""
-    if out is None:
-        stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
-        base = DEFAULT_PARENT / f"{stamp}-{Path(name).stem}"
-        out, number = base, 2
-        while out.exists():
-            out, number = base.with_name(f"{base.name}-{number}"), number + 1
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        probe = out / ".writable"
-        probe.write_bytes(b"chipmark")
-        probe.unlink()
-        check_free_space(out)
-    except OSError as error:
-        raise OutputError(
-            f"{out}: cannot write results: {error.strerror or error}; choose another place with --out"
-        ) from error
-    if (out / RUN_FILE).exists():
-        raise OutputError(f"{out}: already holds a run; give another --out, or go on with --resume {out}")
-    return out
+def check_same_devices(info: RunInfo, reports: Sequence[BackendReport]) -> None:
+    """Refuse to go on where a device that the run used is another one now (or gone)."""
+    here = {(device.backend, device.id): device for report in reports for device in report.devices}
+    used = {(planned.case.backend, planned.case.device) for planned in info.plan}
+    asked = {report.name for report in reports}
+    for device in info.devices:
+        key = (device.backend, device.id)
+        if key in used and device.backend in asked and here.get(key) != device:
+            now = here[key].name if key in here else "no such device"
+            raise UsageError(
+                f"run {info.run_id} cannot be resumed here: {device.backend}@{device.id} was {device.name}, "
+                f"now it is {now} or differs in its details; start a new run instead"
+            )
 
 
-def remove_if_unused(folder: Path) -> None:
-    """Leave no empty run folder behind when planning failed."""
-    if (folder / RUN_FILE).exists():
-        return
-    with contextlib.suppress(OSError):
-        if [path.name for path in folder.iterdir()] == [LOG_FILE]:
-            (folder / LOG_FILE).unlink()
-        folder.rmdir()
-        folder.parent.rmdir() if folder.parent == DEFAULT_PARENT else None
+def storable(text: str) -> str:
+    """``text`` as UTF-8 can hold it: bytes that are none are shown as escapes."""
+    return text.encode("utf-8", "backslashreplace").decode()

@@ -29,6 +29,7 @@ from typing import Any
 
 import msgspec
 
+from harness.suite_limits import check_axis, check_entry, check_measure
 from results.configs import config_path
 from results.errors import SuiteError, UnknownNameError, did_you_mean
 from results.records import MeasureSpec, Phase, Precision, Scalar, Scenario
@@ -144,26 +145,12 @@ def _located(message: str, raw: Mapping[str, Any]) -> str:
 def _check_values(suite: Suite, source: str) -> None:
     if not suite.case:
         raise SuiteError(f"{source}: case: is empty; give at least one [[case]]")
-    for field in MeasureSpec.__struct_fields__:
-        value = getattr(suite.measure, field)
-        if not value > 0:
-            raise SuiteError(f"{source}: measure.{field}: must be greater than 0, is {value}")
-    if suite.measure.max_seconds < suite.measure.min_seconds:
-        raise SuiteError(f"{source}: measure.max_seconds: is below measure.min_seconds")
+    check_measure(suite.measure, source)
     for number, entry in enumerate(suite.case):
-        _check_entry(entry, f"{source}: case[{number}]")
-
-
-def _check_entry(entry: CaseEntry, place: str) -> None:
-    if not entry.scenarios:
-        raise SuiteError(f"{place}.scenarios: is empty: nothing would be measured")
-    for key, values in entry_axes(entry).items():
-        if not values:
-            raise SuiteError(f"{place}.{key}: is an empty list: nothing would be measured")
-        if key == "batch_size" or key.startswith("shape."):
-            for value in values:
-                if value is not None and value < 1:
-                    raise SuiteError(f"{place}.{key}: must be at least 1, is {value}")
+        place = f"{source}: case[{number}]"
+        check_entry(entry.scenarios, entry.seed, place)
+        for key, values in entry_axes(entry).items():
+            check_axis(key, values, place)
 
 
 def entry_axes(entry: CaseEntry) -> dict[str, Values]:

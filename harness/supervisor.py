@@ -32,6 +32,8 @@ from results.records import Status
 START_METHOD_VARIABLE = "CHIPMARK_START_METHOD"
 # After its last word a worker gets this long to leave before it is killed.
 EXIT_GRACE_S = 10.0
+# What multiprocessing reports for a worker whose fork server is no more.
+FORK_SERVER_GONE = 255
 CRASH_SIGNALS = {
     name for name in ("SIGSEGV", "SIGABRT", "SIGBUS", "SIGILL", "SIGFPE", "SIGSYS") if hasattr(signal, name)
 }
@@ -129,6 +131,10 @@ def _watch(
                 draft.merge(msgspec.msgpack.decode(receiver.recv_bytes(), type=Event))
             except (EOFError, OSError):
                 return None
+            except (msgspec.MsgspecError, ValueError) as error:
+                # A plugin's nonsense costs its own case; what it had reported before is kept.
+                kill_group(process)
+                return Ending("failed", f"the backend reported what cannot be stored: {error}", draft)
             heard = time.monotonic()
             on_event(draft)
         elif ready:
@@ -158,6 +164,8 @@ def _ending(exitcode: int | None, draft: Draft, counter: OomCounter) -> Ending:
         if name in CRASH_SIGNALS:
             return Ending("failed", f"the worker crashed with {name}; see worker.log", draft)
         return Ending("killed", f"the worker was killed by {name}, not by chipmark", draft)
+    if exitcode == FORK_SERVER_GONE:
+        return Ending("killed", "the fork server was killed, and the worker with it, not by chipmark", draft)
     return Ending("failed", f"the worker exited with code {exitcode} without a result; see worker.log", draft)
 
 
@@ -178,4 +186,15 @@ def kill_group(process: Any) -> None:
     if process.exitcode is None:
         with contextlib.suppress(ProcessLookupError):
             process.kill()
-        process.join()
+        process.join(EXIT_GRACE_S)
+        if process.exitcode is None:
+            _kill_fork_server()  # it was stopped, and would never report the end
+            process.join()
+
+
+def _kill_fork_server() -> None:
+    """End a fork server that does not answer; the next worker starts another."""
+    pid = getattr(getattr(forkserver, "_forkserver", None), "_forkserver_pid", None)
+    if pid is not None:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)

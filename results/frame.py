@@ -55,7 +55,7 @@ def load(path_or_paths: PathLike | Iterable[PathLike]) -> pd.DataFrame:
     plain = [*RUN_COLUMNS, *(column.name for column in COLUMNS)]
     extra = sorted({name for row in rows for name in row} - set(plain))
     frame = pd.DataFrame(rows, columns=[*plain, *extra])
-    frame["created_at"] = pd.to_datetime(frame["created_at"], utc=True, format="ISO8601")
+    frame["created_at"] = pd.to_datetime(frame["created_at"], utc=True, format="ISO8601", errors="coerce")
     return frame.astype(dict.fromkeys(METRIC_COLUMNS, "float64"))
 
 

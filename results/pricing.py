@@ -17,7 +17,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import io
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -82,7 +82,7 @@ def load_prices(path: Path | None = None) -> PriceTable:
         raise PriceError(f"{file}: row 1: missing column {', '.join(missing)}")
     rows: list[PriceRow] = []
     seen: dict[tuple[object, ...], int] = {}
-    for cells in reader:
+    for cells in _each(reader, file):
         # The number of the line in the file, as an editor counts.
         row = _row(cells, f"{file}: row {reader.line_num}")
         first = seen.setdefault(_identity(row), reader.line_num)
@@ -197,6 +197,14 @@ def _identity(row: PriceRow) -> tuple[object, ...]:
     return tuple(getattr(row, n) for n in PriceRow.__struct_fields__ if n not in ("price_usd_per_hour", "source"))
 
 
+def _each(reader: csv.DictReader[str], file: Path) -> Iterator[dict[str, str]]:
+    """The reader's rows; what csv itself refuses (a cell of 128 KiB) is a PriceError."""
+    try:
+        yield from reader
+    except csv.Error as error:
+        raise PriceError(f"{file}: row {reader.line_num + 1}: {error}") from error
+
+
 def _row(cells: dict[str, str], where: str) -> PriceRow:
     if None in cells or None in cells.values():
         raise PriceError(f"{where}: has another number of cells than row 1")
@@ -206,6 +214,8 @@ def _row(cells: dict[str, str], where: str) -> PriceRow:
             values[name] = _PARSERS[name](cells[name].strip())
         except ValueError as error:
             raise PriceError(f"{where}: column {name}: {error}") from error
+    if values["unit"] != "instance" and values["accelerator_count"] > 1:
+        raise PriceError(f"{where}: column accelerator_count: must be 1 where unit is {values['unit']}")
     if (values["accelerator"] is None) != (values["accelerator_count"] == 0):
         raise PriceError(f"{where}: column accelerator_count: must be 0 if and only if accelerator is empty")
     return PriceRow(**values)
@@ -229,6 +239,8 @@ def _count(cell: str) -> int:
 
 def _positive(cell: str) -> float:
     try:
+        if not cell.isascii() or "_" in cell:  # float() takes more than a table should hold
+            raise ValueError(cell)
         number = float(cell)
     except ValueError:
         raise ValueError(f"{cell!r} is not a number") from None

@@ -9,7 +9,7 @@ imported is reported by :meth:`Registry.broken` and is never fatal to the others
 from __future__ import annotations
 
 import importlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Generic, TypeVar, cast
 
 from results.errors import UnknownNameError, UsageError
@@ -23,11 +23,12 @@ class Registry(Generic[T]):
     Args:
         kind: the noun for messages, for example ``"backend"``.
         group: the entry-point group third parties register in.
+        members: attributes that a plugin must have, checked when it is resolved.
         builtins: name -> ``"module:attribute"``; a class is called without arguments.
     """
 
-    def __init__(self, kind: str, group: str, builtins: Mapping[str, str]) -> None:
-        self.kind, self.group = kind, group
+    def __init__(self, kind: str, group: str, builtins: Mapping[str, str], members: Sequence[str] = ()) -> None:
+        self.kind, self.group, self.members = kind, group, tuple(members)
         self._values: dict[str, object] = dict(builtins)
         self._resolved: dict[str, T] = {}
         self._scanned = False
@@ -59,7 +60,7 @@ class Registry(Generic[T]):
             raise UnknownNameError(self.kind, name, self._values, where)
         try:
             self._resolved[name] = self._resolve(self._values[name])
-        except Exception as error:  # a foreign import may raise anything
+        except (Exception, SystemExit) as error:  # a foreign import may raise anything
             raise UsageError(
                 f"{self.kind} {name!r} cannot be loaded: {type(error).__name__}: {error}; "
                 "repair or uninstall the package that provides it"
@@ -91,8 +92,7 @@ class Registry(Generic[T]):
             else:
                 self._values[point.name] = point
 
-    @staticmethod
-    def _resolve(value: object) -> T:
+    def _resolve(self, value: object) -> T:
         if isinstance(value, str):
             module, _, attribute = value.partition(":")
             found = getattr(importlib.import_module(module), attribute)
@@ -100,4 +100,8 @@ class Registry(Generic[T]):
             found = value.load()
         else:
             found = value
-        return cast(T, found() if isinstance(found, type) else found)
+        plugin = found() if isinstance(found, type) else found
+        lacking = [member for member in self.members if not hasattr(plugin, member)]
+        if lacking:
+            raise TypeError(f"it is no {self.kind}: it has no {', '.join(lacking)}")
+        return cast(T, plugin)

@@ -60,7 +60,8 @@ def terminal_width() -> int:
     """The terminal's width; :data:`TABLE_WIDTH` where standard output is not one."""
     if not sys.stdout.isatty():
         return TABLE_WIDTH
-    return shutil.get_terminal_size((TABLE_WIDTH, 24)).columns
+    # A table that is folded into fewer columns cannot be read: rather let the terminal wrap it.
+    return max(TABLE_WIDTH, shutil.get_terminal_size((TABLE_WIDTH, 24)).columns)
 
 
 def terminal_color() -> bool:

@@ -72,6 +72,8 @@ def _record_problem(m: Measurement) -> str:
         return "ended ok without timing and work"
     if m.timing is None or m.work is None:
         return ""
+    if m.work.steps < 1 or m.work.items < 0 or m.work.flops < 0 or (m.work.tokens or 0) < 0:
+        return f"work of {m.work.items} items and {m.work.flops} FLOPs in {m.work.steps} steps"
     for window in m.timing.windows:
         if window.iterations <= 0 or window.elapsed_ns <= 0:
             return f"a window of {window.iterations} steps in {window.elapsed_ns} ns"
@@ -85,7 +87,10 @@ def _arrays_problem(m: Measurement, arrays: Mapping[str, Sized]) -> str:
         return ""
     promised = {"latency_ns": m.timing.num_latency_samples, "device_ns": m.timing.num_device_samples}
     for name, number in promised.items():
-        stored = len(arrays.get(name, ()))
+        array = arrays.get(name, ())
+        if getattr(array, "ndim", 1) != 1 or str(getattr(array, "dtype", "int64")) != "int64":
+            return f"{name} is not a list of int64 samples"
+        stored = len(array)
         if stored != number:
             return f"{number} {name} samples were taken, but {stored} are stored"
     return ""

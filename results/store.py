@@ -67,15 +67,22 @@ class StoredRun:
 
         if measurement.samples is None:
             return {}
-        file = self.path / measurement.samples.file
+        name = measurement.samples.file
+        if Path(name).parent != Path(SAMPLES_FOLDER):  # a run never reads outside its own folder
+            raise RunFolderError(f"{self.path}: samples cannot be read: {name!r} is not in {SAMPLES_FOLDER}/")
+        file = self.path / name
         try:
             content = file.read_bytes()
-        except OSError as error:
-            raise RunFolderError(f"{file}: samples cannot be read: {error.strerror}") from error
+        except (OSError, ValueError) as error:
+            reason = getattr(error, "strerror", None) or error
+            raise RunFolderError(f"{file}: samples cannot be read: {reason}") from error
         if hashlib.sha256(content).hexdigest() != measurement.samples.sha256:
             raise RunFolderError(f"{file}: samples do not match their checksum: the file was changed or damaged")
-        with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
-            return {name: arrays[name] for name in arrays.files}
+        try:
+            with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
+                return {name: arrays[name] for name in arrays.files}
+        except Exception as error:  # zipfile, zlib and numpy each have errors of their own
+            raise RunFolderError(f"{file}: samples cannot be read: {error}") from error
 
 
 def open_run(path: str | os.PathLike[str]) -> StoredRun:
@@ -92,7 +99,7 @@ def open_run(path: str | os.PathLike[str]) -> StoredRun:
         raise RunFolderError(f"{folder}: not a run: it holds no {RUN_FILE}")
     try:
         info = _decode(file.read_bytes(), RunInfo)
-    except (msgspec.DecodeError, ValueError, OSError) as error:
+    except (msgspec.DecodeError, ValueError, OSError, RecursionError) as error:
         raise RunFolderError(f"{file}: cannot be read as a run: {error}") from error
     history, warnings = _read_lines(folder / MEASUREMENTS_FILE)
     return StoredRun(folder, info, history, warnings)
@@ -111,7 +118,7 @@ def _read_lines(file: Path) -> tuple[list[Measurement], list[str]]:
             continue
         try:
             history.append(_decode(line, Measurement))
-        except (msgspec.DecodeError, ValueError) as error:
+        except (msgspec.DecodeError, ValueError, RecursionError) as error:
             why = "torn by a crash" if not content.endswith(b"\n") and content.endswith(line) else str(error)
             warnings.append(f"{file.name}: line {number} was skipped: {why}")
     return history, warnings

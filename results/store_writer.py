@@ -41,12 +41,18 @@ class RunWriter:
     @classmethod
     def create(cls, path: Path, info: RunInfo) -> RunWriter:
         """Make the folder and its ``run.json``; an existing run is never overwritten."""
-        if (path / RUN_FILE).exists():
-            raise RunFolderError(f"{path}: already holds a run; give another --out, or --resume it")
+        refuse_used(path)
         try:
-            (path / SAMPLES_FOLDER).mkdir(parents=True, exist_ok=True)
+            path.mkdir(parents=True, exist_ok=True)
             check_free_space(path)
+            # Of two that start at once in one folder, only one can make this file.
+            os.close(os.open(path / MEASUREMENTS_FILE, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o644))
+            (path / SAMPLES_FOLDER).mkdir(exist_ok=True)
             write_atomically(path / RUN_FILE, msgspec.json.format(msgspec.json.encode(info), indent=2) + b"\n")
+        except FileExistsError as error:
+            raise RunFolderError(
+                f"{path}: another chipmark has just started a run there; give another --out"
+            ) from error
         except OSError as error:
             raise _cannot_write(path, error) from error
         return cls(path)
@@ -122,6 +128,15 @@ class RunWriter:
             self._append_line(b"\n")
 
 
+def refuse_used(path: Path) -> None:
+    """Raise RunFolderError if ``path`` holds (parts of) a run: its lines must not become ours."""
+    if (path / RUN_FILE).exists():
+        raise RunFolderError(f"{path}: already holds a run; give another --out, or go on with --resume {path}")
+    leftovers = [name for name in (MEASUREMENTS_FILE, SAMPLES_FOLDER) if (path / name).exists()]
+    if leftovers:
+        raise RunFolderError(f"{path}: holds {' and '.join(leftovers)} of another run; give another --out")
+
+
 def check_free_space(path: Path) -> None:
     """Raise OSError if the disk that holds ``path`` is nearly full."""
     free = shutil.disk_usage(path).free
@@ -139,7 +154,7 @@ def write_atomically(path: Path, content: bytes) -> None:
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)
-    except OSError:
+    except BaseException:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
         raise

@@ -13,4 +13,5 @@ REGISTRY: Registry[Workload] = Registry(
         "llm-decoder": "workloads.llm_decoder:LlmDecoder",
         "text-encoder": "workloads.text_encoder:TextEncoder",
     },
+    members=("spec", "model", "batch", "loss", "work"),
 )

@@ -49,6 +49,7 @@ def command(run: str, instance: str, region: str | None, pricing: str, prices: P
     """
     from datetime import date
 
+    from harness.cli.output import write_result
     from harness.cli.run_argument import resolve_run
     from results.cost import cost_report
     from results.errors import PriceError
@@ -65,7 +66,7 @@ def command(run: str, instance: str, region: str | None, pricing: str, prices: P
     summary = run_summary(open_run(resolve_run(run)))
     price = find(table, provider, instance_type, region, pricing, _accelerator_memory_gib(summary))
     report = cost_report(summary, price, date.today())
-    click.echo(render_cost(report, output_format, terminal_width(), terminal_color()), nl=False)
+    write_result(render_cost(report, output_format, terminal_width(), terminal_color()))
 
 
 def _accelerator_memory_gib(summary: RunSummary) -> float | None:

@@ -23,6 +23,7 @@ def command(as_json: bool) -> None:
 
     from backends import REGISTRY as BACKENDS
     from harness.capabilities import probe
+    from harness.cli.output import write_result
     from harness.discovery import discover
     from harness.session import preload_modules
     from harness.supervisor import Supervisor
@@ -33,24 +34,25 @@ def command(as_json: bool) -> None:
     answers = {r.name: probe(supervisor, r.name) for r in reports if r.devices}
     if as_json:
         content = {"backends": reports, "capabilities": answers, "broken_plugins": BACKENDS.broken()}
-        click.echo(msgspec.json.format(msgspec.json.encode(content), indent=2).decode())
+        write_result(msgspec.json.format(msgspec.json.encode(content), indent=2).decode() + "\n")
         return
-    for report in reports:
-        _print(report, answers.get(report.name, []))
+    lines = [line for report in reports for line in _lines(report, answers.get(report.name, []))]
     for name, reason in BACKENDS.broken().items():
-        click.echo(f"broken plugin {name}: {reason}")
-    click.echo("power: no meter is built in yet; energy is reported as not measurable")
+        lines.append(f"broken plugin {name}: {reason}")
+    lines.append("power: no meter is built in yet; energy is reported as not measurable")
+    write_result("".join(f"{line}\n" for line in lines))
 
 
-def _print(report: BackendReport, answers: list[Capability]) -> None:
+def _lines(report: BackendReport, answers: list[Capability]) -> list[str]:
     if not report.devices:
         hint = f"; {report.install_hint}" if report.install_hint else ""
-        click.echo(f"{report.name}: not usable here: {report.reason}{hint}")
-        return
+        return [f"{report.name}: not usable here: {report.reason}{hint}"]
+    lines = []
     for device in report.devices:
         memory = f", {device.memory_bytes / 2**30:.1f} GiB" if device.memory_bytes else ""
-        click.echo(f"{report.name} @ {device.id}: {device.name}{memory}")
+        lines.append(f"{report.name} @ {device.id}: {device.name}{memory}")
         for answer in answers:
             if answer.device == device.id:
                 reason = f": {answer.reason}" if answer.reason else ""
-                click.echo(f"    {answer.mode:<9} {answer.precision:<5} {answer.level}{reason}")
+                lines.append(f"    {answer.mode:<9} {answer.precision:<5} {answer.level}{reason}")
+    return lines

@@ -7,7 +7,8 @@ import sys
 
 import click
 
-from results.errors import ChipmarkError, ExitCode
+from harness.cli.output import open_standard_streams, say
+from harness.origin import foreign_package
 
 # name -> (module, one-line help); a module is imported only when its command is used.
 COMMANDS = {
@@ -78,36 +79,46 @@ def _version(ctx: click.Context, wanted: bool) -> None:
 
 def main() -> None:
     """Entry point of the ``chipmark`` console script."""
+    open_standard_streams()
+    foreign = foreign_package()
+    if foreign:
+        sys.exit(fail(foreign, 2))
     # Accepted anywhere, because one adds it to a command line that has just failed.
     debug = "--debug" in sys.argv
     arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
-    try:
-        from harness.origin import check_origin
+    sys.exit(_run(arguments, debug))
 
-        check_origin()
-        code = cli.main(arguments, standalone_mode=False, prog_name="chipmark")
+
+def _run(arguments: list[str], debug: bool) -> int:
+    """Run the command line and turn whatever it raises into one line and an exit code."""
+    from results.errors import ChipmarkError, ExitCode
+
+    try:
+        return int(cli.main(arguments, standalone_mode=False, prog_name="chipmark") or 0)
     except ChipmarkError as error:
         if debug:
             raise
-        code = fail(str(error), error.exit_code)
-    except click.exceptions.Abort:
-        code = fail("interrupted", ExitCode.INTERRUPTED)
-    except KeyboardInterrupt:
-        code = fail("interrupted", ExitCode.INTERRUPTED)
+        return fail(str(error), error.exit_code)
+    except (click.exceptions.Abort, KeyboardInterrupt):
+        return fail("interrupted", ExitCode.INTERRUPTED)
+    except click.exceptions.NoArgsIsHelpError as error:
+        say(error.format_message())
+        return ExitCode.USAGE
     except click.ClickException as error:
-        error.show()
-        code = ExitCode.USAGE
-    except BrokenPipeError:  # the reader of our output (head, less) has gone
-        sys.stderr.close()
-        code = ExitCode.DONE
+        return fail(_click_message(error), ExitCode.USAGE)
     except Exception as error:
         if debug:
             raise
-        code = fail(f"unexpected {type(error).__name__}: {error}; --debug shows where", ExitCode.CASE_FAILED)
-    sys.exit(int(code or 0))
+        return fail(f"unexpected {type(error).__name__}: {error}; --debug shows where", ExitCode.CASE_FAILED)
 
 
-def fail(message: str, code: ExitCode) -> ExitCode:
+def _click_message(error: click.ClickException) -> str:
+    context = getattr(error, "ctx", None)
+    hint = f"; see: {context.command_path} --help" if context else ""
+    return f"{error.format_message().rstrip('.')}{hint}"
+
+
+def fail(message: str, code: int) -> int:
     """Print one error line to stderr and hand back ``code``."""
-    click.echo(f"chipmark: error: {' '.join(message.split())}", err=True)
-    return code
+    say(f"chipmark: error: {' '.join(message.split())}")
+    return int(code)

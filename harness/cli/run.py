@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,27 +15,43 @@ if TYPE_CHECKING:
 
 def _names(ctx: click.Context, option: click.Parameter, value: str | None) -> tuple[str, ...]:
     """Comma-separated names as a tuple."""
-    return tuple(part.strip() for part in (value or "").split(",") if part.strip())
+    names = tuple(part.strip() for part in (value or "").split(",") if part.strip())
+    if value is not None and not names:
+        raise click.BadParameter("is empty; leave the option out to have all")
+    return names
+
+
+def _given(ctx: click.Context, option: click.Parameter, value: str | None) -> str | None:
+    """A value that must not be empty: an unset shell variable is no choice."""
+    if value is not None and not value.strip():
+        raise click.BadParameter("is empty")
+    return value
 
 
 @click.command("run")
-@click.argument("suite", required=False)
-@click.option("--device", default="auto", metavar="ID", help="cpu, cuda, cuda:1, ... Default: each backend's best.")
+@click.argument("suite", required=False, callback=_given)
+@click.option(
+    "--device",
+    default="auto",
+    callback=_given,
+    metavar="ID",
+    help="cpu, cuda, cuda:1, ... Default: each backend's best.",
+)
 @click.option("--backend", callback=_names, metavar="NAMES", help="Only these backends, comma-separated.")
 @click.option("--workload", callback=_names, metavar="GLOBS", help="Only these workloads, for example 'llm-*'.")
 @click.option("--phase", callback=_names, metavar="NAMES", help="Only these: train, infer, prefill, decode.")
 @click.option("--precision", callback=_names, metavar="NAMES",
               help="These instead of the suite's: fp32, fp16, bf16, fp8, int8.")  # fmt: skip
-@click.option("--replicates", type=click.IntRange(1), help="Measure each case in so many fresh processes.")
-@click.option("--out", type=click.Path(path_type=Path), metavar="DIR",
+@click.option("--replicates", type=click.IntRange(1, 10_000), help="Measure each case in so many fresh processes.")
+@click.option("--out", callback=_given, metavar="DIR",
               help="Folder for the run. Default: chipmark-runs/<time>-<suite>.")  # fmt: skip
-@click.option("--resume", type=click.Path(path_type=Path), metavar="RUN",
+@click.option("--resume", callback=_given, metavar="RUN",
               help="Go on with a stored run: measure only what is missing or failed.")  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON on stdout.")
 @click.option("--quiet", is_flag=True, help="No progress, only the result.")
 def command(
     suite: str | None, device: str, backend: tuple[str, ...], workload: tuple[str, ...], phase: tuple[str, ...],
-    precision: tuple[str, ...], replicates: int | None, out: Path | None, resume: Path | None,
+    precision: tuple[str, ...], replicates: int | None, out: str | None, resume: str | None,
     as_json: bool, quiet: bool,
 ) -> int:  # fmt: skip
     """Measure SUITE (smoke, edge, standard, or a TOML file) on this machine and store the run.
@@ -43,6 +60,8 @@ def command(
     for a CPU. Progress goes to stderr, the table (or JSON) to stdout. Every finished measurement
     is on disk before the next begins; Ctrl-C keeps them and tells how to go on.
     """
+    from harness.cli.output import say
+    from harness.cli.run_argument import resolve_run
     from harness.plan import Filters
     from harness.progress import progress_for
     from harness.session import Session
@@ -51,21 +70,16 @@ def command(
         device=device, backends=backend, workloads=workload, phases=phase, precisions=precision,
         replicates=replicates,
     )  # fmt: skip
-    session = Session(lambda total: progress_for(total, quiet), lambda text: _say(text, quiet))
+    session = Session(lambda total: progress_for(total, quiet), (lambda text: None) if quiet else say)
     if resume is not None:
         _refuse_with_resume(suite, filters, out)
-        stored = session.resume(resume)
+        stored = session.resume(resolve_run(resume))
     else:
-        stored = session.start(suite, filters, out)
+        stored = session.start(suite, filters, Path(out) if out is not None else None)
     return _report(session, stored, as_json)
 
 
-def _say(text: str, quiet: bool) -> None:
-    if not quiet:
-        click.echo(text, err=True)
-
-
-def _refuse_with_resume(suite: str | None, filters: object, out: Path | None) -> None:
+def _refuse_with_resume(suite: str | None, filters: object, out: str | None) -> None:
     from harness.plan import Filters
     from results.errors import UsageError
 
@@ -75,24 +89,28 @@ def _refuse_with_resume(suite: str | None, filters: object, out: Path | None) ->
 
 def _report(session: Session, stored: StoredRun, as_json: bool) -> int:
     """Print the result on stdout, where it is and what to do next on stderr; the exit code."""
+    from harness.cli.output import say, write_result
+    from results.completeness import endings, planned_slots
     from results.errors import ExitCode
     from results.records import GOOD_STATUSES
     from results.render import render_summary, terminal_color, terminal_width
     from results.summary import run_summary
 
     summary = run_summary(stored)
-    text = render_summary(summary, "json" if as_json else "table", terminal_width(), terminal_color())
-    click.echo(text, nl=False)
-    click.echo(f"stored in {stored.path}; again: chipmark show {stored.path}", err=True)
-    statuses = {(m.case_id, m.replicate): m.status for m in stored.measurements}
-    planned = sum(p.replicates for p in stored.info.plan)
-    bad = planned - sum(status in GOOD_STATUSES for status in statuses.values())
+    write_result(render_summary(summary, "json" if as_json else "table", terminal_width(), terminal_color()))
+    folder = shlex.quote(str(stored.path))
+    say(f"stored in {stored.path}; again: chipmark show {folder}")
+    found, planned = endings(stored), len(planned_slots(stored))
+    bad = planned - sum(status in GOOD_STATUSES for status in found.values())
     if session.interrupted:
-        click.echo(f"interrupted by {session.interrupted}; {len(statuses)} of {planned} measurements are stored; "
-                   f"go on with: chipmark run --resume {stored.path}", err=True)  # fmt: skip
+        say(
+            f"interrupted by {session.interrupted}; {len(found)} of {planned} measurements are stored; "
+            f"go on with: chipmark run --resume {folder}"
+        )
         return ExitCode.INTERRUPTED
     if bad:
-        click.echo(f"{bad} of {planned} measurements did not end well; "
-                   f"measure them again with: chipmark run --resume {stored.path}", err=True)  # fmt: skip
+        say(
+            f"{bad} of {planned} measurements did not end well; measure them again with: chipmark run --resume {folder}"
+        )
         return ExitCode.CASE_FAILED
     return ExitCode.DONE

@@ -8,6 +8,7 @@ import click
 @click.command("schema")
 def command() -> None:
     """Print the JSON Schema of run.json, measurements.jsonl and the JSON that show and cost print."""
+    from harness.cli.output import write_result
     from results.schema import schema_text
 
-    click.echo(schema_text(), nl=False)
+    write_result(schema_text())

@@ -20,10 +20,11 @@ def command(run: str, output_format: str) -> None:
 
     Everything is computed again from what was stored; nothing is measured.
     """
+    from harness.cli.output import write_result
     from harness.cli.run_argument import resolve_run
     from results.render import render_summary, terminal_color, terminal_width
     from results.store import open_run
     from results.summary import run_summary
 
     summary = run_summary(open_run(resolve_run(run)))
-    click.echo(render_summary(summary, output_format, terminal_width(), terminal_color()), nl=False)
+    write_result(render_summary(summary, output_format, terminal_width(), terminal_color()))

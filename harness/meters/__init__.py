@@ -5,4 +5,4 @@ from __future__ import annotations
 from harness.meters.base import Meter
 from results.registry import Registry
 
-REGISTRY: Registry[Meter] = Registry("meter", "chipmark.meters", {})
+REGISTRY: Registry[Meter] = Registry("meter", "chipmark.meters", {}, members=("probe", "start", "stop"))

@@ -5,7 +5,7 @@ from collections import Counter
 import pytest
 
 from harness.discovery import BackendReport
-from harness.plan import Filters, check_filters, expand, resolve_devices, schedule
+from harness.plan import Filters, check_filters, combine, place, resolve_devices, schedule
 from harness.session import default_suite
 from harness.suite import load_suite, parse_suite
 from results.errors import BackendUnavailable, SuiteError, UnknownNameError, UsageError
@@ -22,6 +22,12 @@ NO_ORT = BackendReport(name="onnxruntime", reason="not installed", install_hint=
 
 def suite(case: str):
     return parse_suite(f'[suite]\nname = "t"\n[[case]]\nworkload = "llm-decoder"\n{case}', "t.toml")
+
+
+def expand(suite, filters, reports):
+    names = {report.name for report in reports}
+    found = [case for case in combine(suite, filters) if case.backend in names]
+    return place(found, suite, filters, reports)
 
 
 def cases(text: str, filters: Filters = Filters(), reports=(TORCH_CPU, ORT)):  # noqa: B008  frozen

@@ -157,7 +157,7 @@ def test_other_kinds_of_pricing_are_kept_beside_the_price():
 @pytest.mark.parametrize(("as_of", "today", "words"), [
     ("2026-07-20", date(2026, 10, 18), ""), ("2026-07-20", date(2026, 10, 19), "91 days ago"),
     ("2026-07", date(2026, 9, 29), ""), ("2026-07", date(2026, 9, 30), "91 days ago"),
-    ("unknown", date(2026, 1, 1), "unknown"), ("2026-07-20", date(2026, 1, 1), ""),
+    ("unknown", date(2026, 1, 1), "unknown"), ("2026-07-20", date(2026, 1, 1), "yet to come"),
 ])  # fmt: skip
 def test_age(as_of, today, words):
     warning = age_warning(as_of, today)
@@ -193,3 +193,9 @@ def test_config_path_finds_an_installed_copy(tmp_path, monkeypatch):
     installed.parent.mkdir(parents=True)
     installed.write_text("x")
     assert config_path("prices.csv") == installed
+
+
+@pytest.mark.parametrize("text", ["20260720", "2026-7-20", "2026-W30-1", "2026-07-20T00:00", ""])
+def test_dates_have_one_form_because_they_are_compared_as_text(text):
+    with pytest.raises(ValueError, match="is not a date"):
+        parse_date(text)

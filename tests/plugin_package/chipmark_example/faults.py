@@ -37,6 +37,9 @@ def misbehave(fault):
         bytearray(1 << 62)
     if fault == "orphan" and os.fork() == 0:
         time.sleep(3600)
+    if fault == "stop_server":
+        os.kill(os.getppid(), signal.SIGSTOP)
+        time.sleep(3600)
     if fault == "tell":
         with open("/proc/self/oom_score_adj") as file:
             print("oom_score_adj", file.read(), flush=True)
@@ -49,6 +52,12 @@ class FaultyStep(ExampleStep):
     def __init__(self, seed, size, fault, at):
         super().__init__(seed, size)
         self.fault = fault
+        if fault == "bad_fact_key":
+            self.facts = {1: "not text"}
+        if fault == "bad_memory":
+            self.facts = {"peak_memory_bytes": True}
+        if fault == "bad_export":
+            self.facts = {"export_s": "slow"}
         self.due = None if at == "prepare" else time.monotonic() + float(at)
 
     def run(self, i):
@@ -69,6 +78,15 @@ class FaultyBackend(ExampleBackend):
     name = "example-faults"
 
     def devices(self):
+        wanted = os.environ.get("EXAMPLE_FAULTY_DEVICES")
+        if wanted == "text":
+            return ["not a device"]
+        if wanted == "nameless":
+            return [Device(id="", backend=self.name, kind="faulty", name="Faulty chip")]
+        if wanted == "exit":
+            os._exit(3)
+        if wanted == "slow":
+            time.sleep(3600)
         return [Device(id="faulty:0", backend=self.name, kind="faulty", name="Faulty chip")]
 
     def prepare(self, workload, case, device):

@@ -1,0 +1,3 @@
+"""Something that is no workload."""
+
+SOMETHING = {"a": "dictionary"}
