@@ -7,6 +7,7 @@ The tree (indentation is inheritance)::
             UnknownNameError     exit 2   a name no registry knows; carries close matches
             SuiteError           exit 2   a suite file is wrong; carries file and key path
             RunFolderError       exit 2   a run folder is missing, foreign, locked or damaged
+            BaselineError        exit 2   a baseline store or entry is missing, foreign or damaged
             OutputError          exit 2   the output folder cannot be written
             PriceError           exit 2   a price table or an instance name is wrong
             BackendUnavailable   exit 2   a backend cannot work here; carries an install hint
@@ -67,6 +68,10 @@ class SuiteError(UsageError):
 
 class RunFolderError(UsageError):
     """A run folder is missing, is not a run, is locked, or is damaged past reading."""
+
+
+class BaselineError(UsageError):
+    """A baseline store, or an entry of one, is missing, is foreign, is damaged or would be overwritten."""
 
 
 class OutputError(UsageError):

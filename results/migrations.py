@@ -12,7 +12,7 @@ from typing import Any
 from results.records import SCHEMA_VERSION
 
 # version N -> function(record, kind) giving version N+1; kind is "RunInfo" or "Measurement"
-STEPS: dict[int, Callable[[dict[str, Any], str], dict[str, Any]]] = {}
+STEPS: dict[int, Callable[[dict[str, Any], str], dict[str, Any]]] = {1: lambda record, kind: _to_2(record, kind)}
 
 
 def migrate(record: dict[str, Any], kind: str) -> dict[str, Any]:
@@ -28,4 +28,15 @@ def migrate(record: dict[str, Any], kind: str) -> dict[str, Any]:
         record = STEPS[version](record, kind)
         version += 1
         record["schema_version"] = version
+    return record
+
+
+def _to_2(record: dict[str, Any], kind: str) -> dict[str, Any]:
+    """Version 1 knew neither process statistics nor the self-check; readers compute the former."""
+    if kind == "RunInfo":
+        # What version 1 did: it stopped at the minima, whatever the interval.
+        return record | {
+            "measure": {"half_width": 1.0, **record.get("measure", {})},
+            "selfcheck_reason": "made with a chipmark that had no self-check",
+        }
     return record

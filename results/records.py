@@ -12,28 +12,30 @@ from typing import Literal
 
 import msgspec
 
-# History of the stored format; loaders migrate older versions (``results.store``).
-#   1  first version
-SCHEMA_VERSION = 1
+from results.process_stats import ProcessStats
+from results.record import GuardVerdict as GuardVerdict
+from results.record import Record as Record
+from results.record import Scalar as Scalar
+from results.selfcheck_record import SelfCheck
 
-Scalar = str | int | float | bool | None
+# History of the stored format; loaders migrate older versions (``results.migrations``).
+#   1  first version
+#   2  statistics of each process and the state of the machine in measurements, the self-check in
+#      run.json, a precision goal in the measuring limits
+SCHEMA_VERSION = 2
+
 Phase = Literal["train", "infer", "prefill", "decode"]
 Precision = Literal["fp32", "fp16", "bf16", "fp8", "int8"]
 Scenario = Literal["throughput", "latency"]
 Status = Literal["ok", "unsupported", "failed", "timeout", "killed", "out_of_memory", "invalid"]
 Stage = Literal["schedule", "open", "support", "prepare", "reference", "numerics", "warmup", "measure", "finish"]
 SupportLevel = Literal["native", "emulated", "unsupported"]
-Verdict = Literal["PASS", "WARN", "FAIL", "UNKNOWN"]
 
 PHASES: tuple[Phase, ...] = ("train", "infer", "prefill", "decode")
 PRECISIONS: tuple[Precision, ...] = ("fp32", "fp16", "bf16", "fp8", "int8")
 SCENARIOS: tuple[Scenario, ...] = ("throughput", "latency")
 # A case that ended in one of these is not a fault of the run.
 GOOD_STATUSES: frozenset[Status] = frozenset(("ok", "unsupported"))
-
-
-class Record(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Base of every stored type."""
 
 
 class CaseSpec(Record, frozen=True, kw_only=True):
@@ -77,15 +79,17 @@ class CaseSpec(Record, frozen=True, kw_only=True):
 class MeasureSpec(Record, frozen=True, kw_only=True):
     """How long to measure; part of the run, not of a case's identity.
 
-    Throughput windows and latency steps each go on until both minima are reached, and stop
-    early at a cap. ``warmup_tolerance`` is the largest relative spread of the last batch
-    medians that counts as steady.
+    Throughput windows and latency steps each go on until both minima are reached and the
+    95 % interval is within ``half_width`` of the value (relative), and stop early at a cap.
+    ``warmup_tolerance`` is the largest relative spread of the last batch medians that counts
+    as steady.
     """
 
     min_seconds: float = 0.5
     min_iterations: int = 30
     max_seconds: float = 10.0
     max_iterations: int = 1_000_000
+    half_width: float = 0.01
     warmup_max_seconds: float = 3.0
     warmup_tolerance: float = 0.10
     replicates: int = 1
@@ -211,7 +215,7 @@ class Guard(Record, frozen=True, kw_only=True):
     name: str
     value: float | None
     threshold: float | None
-    verdict: Verdict
+    verdict: GuardVerdict
     reason: str = ""
 
 
@@ -244,6 +248,8 @@ class Measurement(Record, frozen=True, kw_only=True):
     numerics: Numerics | None = None
     energy: EnergyReading | None = None
     memory: Memory | None = None
+    stats: ProcessStats | None = None  # None before version 2, and where nothing was timed
+    machine: dict[str, Scalar] = {}  # state of host and device around the timed part
     guards: tuple[Guard, ...] = ()
 
 
@@ -286,4 +292,6 @@ class RunInfo(Record, frozen=True, kw_only=True):
     environment: Environment
     devices: tuple[Device, ...]
     plan: tuple[PlannedCase, ...]
+    selfcheck: SelfCheck | None = None
+    selfcheck_reason: str = ""
     notes: tuple[str, ...] = ()

@@ -12,11 +12,14 @@ from harness.origin import foreign_package
 
 # name -> (module, one-line help); a module is imported only when its command is used.
 COMMANDS = {
+    "baseline": ("harness.cli.baseline", "Stored results to compare with: create, list, show, supersede."),
+    "compare": ("harness.cli.compare", "Slower, faster or the same as a baseline, or nobody could know."),
     "cost": ("harness.cli.cost", "Dollars of a stored run on a cloud instance."),
     "devices": ("harness.cli.devices", "What is here, what can be measured on it, and what not and why."),
     "list": ("harness.cli.list", "Workloads, suites, backends, precisions and meters."),
     "run": ("harness.cli.run", "Measure a suite on this machine and store the run."),
     "schema": ("harness.cli.schema", "JSON Schema of everything chipmark stores."),
+    "selfcheck": ("harness.cli.selfcheck", "What this machine and this harness can resolve."),
     "show": ("harness.cli.show", "A stored run again, as a table, Markdown, JSON or CSV."),
 }
 
@@ -64,8 +67,9 @@ class LateGroup(click.Group):
 def cli(debug: bool) -> None:
     """Measure what an AI chip does on standard training steps and inference passes.
 
-    Exit codes: 0 done; 1 some case failed, timed out, was killed, ran out of memory or is
-    invalid; 2 bad input or usage; 130 interrupted.
+    Exit codes: 0 done (compare: same or faster); 1 some case failed, timed out, was killed, ran
+    out of memory or is invalid; 2 bad input or usage; 3 slower than the baseline; 4
+    inconclusive; 5 not comparable; 130 interrupted.
     """
 
 

@@ -1,0 +1,38 @@
+"""One case in one session, as comparisons see it: processes, and what must match.
+
+A session is one ``chipmark run`` (or one session of a stored baseline): its processes share a
+boot, a machine and an hour. Comparisons replicate over sessions and processes, never over steps.
+"""
+
+from __future__ import annotations
+
+from results.record import Record, Scalar
+from results.records import CaseSpec
+
+
+class Process(Record, frozen=True, kw_only=True):
+    """One process. Times in seconds; None where that scenario was not measured."""
+
+    replicate: int
+    mean_step_s: float | None = None  # of the throughput windows
+    median_s: float | None = None  # of single synced steps, steady part
+    p99_s: float | None = None
+    failed_guards: tuple[str, ...] = ()  # "name: reason" of each guard that FAILed
+
+
+class SessionCase(Record, frozen=True, kw_only=True):
+    """One case in one session.
+
+    ``keys`` must be equal for two of these to be comparable; a difference in ``context`` is
+    told beside the verdict. ``problem`` says why there is nothing to compare, if so.
+    """
+
+    case: CaseSpec
+    session_id: str
+    created_at: str  # ISO 8601, UTC
+    host_id: str
+    device_kind: str
+    keys: dict[str, Scalar]
+    context: dict[str, Scalar]
+    processes: tuple[Process, ...]
+    problem: str = ""
