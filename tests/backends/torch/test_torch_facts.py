@@ -19,8 +19,9 @@ def test_a_model_that_computes_in_fp32_regardless_is_found_out(backend, cpu, pha
     assert step.facts["precision_executed"] == "fp32"
 
 
-def test_weights_that_int8_does_not_reach_are_found_out(backend, cpu):
+def test_weights_that_int8_does_not_reach_are_found_out(backend, cpu, flags):
     """One of three products is a linear layer; the others use bare parameters."""
+    flags("avx2")
     workload = ToyRawWeights()
     assert backend.supports(workload, make_case(workload, "infer", "int8"), cpu).level == "emulated"
     facts = backend.prepare(workload, make_case(workload, "infer", "int8"), cpu).facts

@@ -13,6 +13,7 @@ from backends.torch_backend import KNOWN_OPTIONS, check_options
 from backends.torch_precision import carrier_dtype, nativeness
 from results.errors import UsageError
 from results.records import Device
+from tests.backends.torch.test_torch_steps import INT8
 from tests.backends.torch.toy_workloads import (
     ToyConv,
     ToyDecoder,
@@ -24,16 +25,6 @@ from tests.backends.torch.toy_workloads import (
 
 def fake_device(kind, device_id):
     return Device(id=device_id, backend="torch", kind=kind, name=f"a {kind}")
-
-
-@pytest.fixture
-def flags(monkeypatch):
-    """Set what the CPU says of itself (the only thing faked)."""
-
-    def fake(*names):
-        monkeypatch.setattr(torch_precision, "cpu_flags", lambda: frozenset(names))
-
-    return fake
 
 
 @pytest.mark.parametrize(
@@ -83,7 +74,7 @@ def test_fp8_and_int8_leave_the_rest_in_the_narrowest_native_type(backend, cpu, 
     assert carrier_dtype(cpu) is torch.bfloat16
     step = backend.prepare(ToyMlp(), make_case(ToyMlp(), "infer", "int8"), cpu)
     assert step.facts["parameter_dtypes"].keys() == {"bfloat16"}  # INT8 weights present themselves so
-    assert step.facts["matmul_dtypes"] == {"_int_mm": {"int8": 2}}
+    assert step.facts["matmul_dtypes"] == {"_int_mm": {INT8: 2}}
 
 
 @pytest.mark.parametrize(
