@@ -28,7 +28,11 @@ class SelfCheck(Record, frozen=True, kw_only=True):
     isolation_cost_s: float | None = None  # a worker that does nothing, after the first
     jitter_p99_ratio: float | None = None  # p99 over median of a fixed piece of work
     process_sd: float | None = None  # sd of the log of process medians of that work, A/A
+    num_pairs: int = 0  # pairs of processes of the A/A comparison, in ABBA order
+    pair_sd: float | None = None  # sd of the log ratios of its pairs
+    aa_verdict: str | None = None  # "same" or "inconclusive" is right: both sides are equal
     aa_ratio: float | None = None  # A/A comparison: ratio of two equal sides
     aa_half_width: float | None = None  # of its 99 % interval, in the log
+    pair_s: float | None = None  # length of one pair that `detectable` reckons with
     detectable: tuple[Detectable, ...] = ()
     notes: tuple[str, ...] = ()
