@@ -41,6 +41,8 @@ T = TypeVar("T", RunInfo, Measurement)
 class StoredRun:
     """A run read from disk. Construct it with :func:`open_run`."""
 
+    samples_folder = SAMPLES_FOLDER
+
     def __init__(self, path: Path, info: RunInfo, history: list[Measurement], warnings: list[str]) -> None:
         self.path, self.info, self.history, self.warnings = path, info, history, warnings
 
@@ -68,8 +70,8 @@ class StoredRun:
         if measurement.samples is None:
             return {}
         name = measurement.samples.file
-        if Path(name).parent != Path(SAMPLES_FOLDER):  # a run never reads outside its own folder
-            raise RunFolderError(f"{self.path}: samples cannot be read: {name!r} is not in {SAMPLES_FOLDER}/")
+        if Path(name).parent != Path(self.samples_folder):  # a run never reads outside its own folder
+            raise RunFolderError(f"{self.path}: samples cannot be read: {name!r} is not in {self.samples_folder}/")
         file = self.path / name
         try:
             content = file.read_bytes()
@@ -125,7 +127,16 @@ def _read_lines(file: Path) -> tuple[list[Measurement], list[str]]:
 
 
 def _decode(content: bytes, kind: type[T]) -> T:
-    raw = msgspec.json.decode(content)
+    return from_json(msgspec.json.decode(content), kind)
+
+
+def from_json(raw: object, kind: type[T]) -> T:
+    """A record of any version this chipmark knows, in the newest.
+
+    Raises:
+        ValueError: it is of a newer or an unknown version.
+        msgspec.ValidationError: it is no such record.
+    """
     if not isinstance(raw, dict):
         raise ValueError("expected an object")
     version = raw.get("schema_version")
