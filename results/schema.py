@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 
 from results.case_summary import SUMMARY_SCHEMA_VERSION, RunSummary
+from results.comparison import ComparisonReport
 from results.cost import CostReport
 from results.metrics import METRIC
 from results.records import SCHEMA_VERSION, Measurement, RunInfo
@@ -24,6 +25,7 @@ DOCUMENTS: dict[str, tuple[type[msgspec.Struct], str]] = {
     "measurements.jsonl": (Measurement, "one finished replicate of one case a line"),
     "show --format json": (RunSummary, "derived: one summary a case"),
     "cost --format json": (CostReport, "derived: one cost a case"),
+    "compare --format json": (ComparisonReport, "derived: one verdict a case and metric"),
 }
 
 # Longest suffix first: "_per_s" is a rate, not seconds.

@@ -6,8 +6,10 @@ boot, a machine and an hour. Comparisons replicate over sessions and processes, 
 
 from __future__ import annotations
 
+from typing import Literal
+
 from results.record import Record, Scalar
-from results.records import CaseSpec
+from results.records import CaseSpec, SelfCheck, Status
 
 
 class Process(Record, frozen=True, kw_only=True):
@@ -24,7 +26,8 @@ class SessionCase(Record, frozen=True, kw_only=True):
     """One case in one session.
 
     ``keys`` must be equal for two of these to be comparable; a difference in ``context`` is
-    told beside the verdict. ``problem`` says why there is nothing to compare, if so.
+    told beside the verdict. ``problem`` says why there is nothing to compare, if so; ``left_out``
+    says it of single processes ("replicate 2: why"). ``status`` is that of the worst process.
     """
 
     case: CaseSpec
@@ -36,3 +39,8 @@ class SessionCase(Record, frozen=True, kw_only=True):
     context: dict[str, Scalar]
     processes: tuple[Process, ...]
     problem: str = ""
+    status: Status | Literal["missing"] = "ok"
+    left_out: tuple[str, ...] = ()
+    # Metrics that count for the exit code, as the baseline declares them; None: the default.
+    gating: tuple[str, ...] | None = None
+    selfcheck: SelfCheck | None = None
