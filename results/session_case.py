@@ -9,7 +9,8 @@ from __future__ import annotations
 from typing import Literal
 
 from results.record import Record, Scalar
-from results.records import CaseSpec, SelfCheck, Status
+from results.records import CaseSpec, Status
+from results.selfcheck_record import SelfCheck
 
 
 class Process(Record, frozen=True, kw_only=True):

@@ -1,0 +1,52 @@
+"""A verdict's reason in one line."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from results.comparison import Verdict
+    from results.verdict import Rule
+
+
+def reason_of(verdict: Verdict, d: float, half_width: float, num_sessions: int, num_processes: int, rule: Rule) -> str:
+    """Why the numbers give this verdict.
+
+    Args:
+        verdict: drawn by ``results.verdict.classify``.
+        d: log of new over base.
+        half_width: of its interval, in the log.
+        num_sessions: of the baseline.
+        num_processes: of the baseline, all sessions together.
+        rule: the thresholds that it was drawn with.
+    """
+    limit, confidence = change(rule.min_change), f"{100 * rule.confidence:g} %"
+    interval = f"{confidence} interval {change(d - half_width)} to {change(d + half_width)}"
+    if verdict == "same":
+        return f"the whole {interval} is within {limit}"
+    if verdict in ("slower", "faster"):
+        return f"{change(d)} in time, {interval}"
+    if half_width > rule.max_half_width:
+        return f"the {interval} is wider than +-{100 * rule.max_half_width:g} %: too noisy to tell"
+    short = shortage(num_sessions, num_processes, rule)
+    if short and abs(d) >= rule.min_change and abs(d) > half_width:
+        return f"{short}: the change must be beyond {limit} with its whole interval; it is {interval}"
+    if abs(d) > half_width:
+        return f"there is a change, but it may be below {limit} or above: {interval}"
+    return f"neither a change nor its absence is shown: {interval}"
+
+
+def shortage(num_sessions: int, num_processes: int, rule: Rule) -> str:
+    """What the baseline is short of, or nothing."""
+    if num_sessions < rule.min_base_sessions:
+        return f"{num_sessions} baseline session{'' if num_sessions == 1 else 's'} (of {rule.min_base_sessions})"
+    if num_processes < rule.min_base_processes:
+        return f"{num_processes} baseline processes (of {rule.min_base_processes})"
+    return ""
+
+
+def change(log_ratio: float) -> str:
+    """A log ratio as a relative change with its sign: ``+5.1 %``."""
+    percent = 100 * math.expm1(log_ratio)
+    return f"{percent:+.1f} %"
