@@ -12,12 +12,15 @@ from results.record import Record
 class Quantile(Record, frozen=True, kw_only=True):
     """A percentile of step times with its distribution-free 95 % interval, in seconds.
 
-    ``value_s`` is None, with the reason, where the samples cannot support it.
+    ``value_s`` is None, with the reason, where the samples cannot support it. ``num_effective``
+    is the number of independent samples that would tell this percentile as well; for tails it may
+    lie below that of the whole series, because disturbances come in bursts.
     """
 
     value_s: float | None = None
     low_s: float | None = None
     high_s: float | None = None
+    num_effective: float = 0.0
     reason: str = ""
 
 
@@ -26,23 +29,29 @@ class ProcessStats(Record, frozen=True, kw_only=True):
 
     Latency numbers are over the samples from ``cut_index`` on; the ones before it are not yet
     steady. ``mean_step_s`` is of the throughput windows: elapsed time over steps, never
-    derived from latency. ``half_width`` is the relative half-width of the 95 % interval of the
-    median from 10 batch medians; it tells the quality of one process and never enters a verdict.
+    derived from latency. The half-widths are relative and of 95 % intervals; they tell the
+    quality of one process and never enter a verdict.
+
+    Where ``problem`` is not empty (the clock stepped, say), the samples are no evidence and there
+    is no number at all. A scenario that was not measured has None everywhere.
     """
 
+    problem: str = ""
     num_samples: int = 0  # latency samples taken
     cut_index: int = 0
-    steady: bool | None = None  # None: no latency samples; False: no steady part was found
+    steady: bool | None = None  # None: too few samples to tell; False: no steady part was found
     steady_reason: str = ""
     drift: float | None = None  # second half of what is kept over its first half, minus 1 (medians)
+    drifting: bool | None = None  # a warning, never a reason to discard; None: too few samples to tell
+    drift_reason: str = ""
     num_kept: int = 0  # samples from cut_index on
-    num_effective: float | None = None  # num_kept / integrated autocorrelation time
+    num_effective: float | None = None  # num_kept / integrated autocorrelation time, at most num_kept
     median_s: float | None = None
     mean_s: float | None = None
     max_s: float | None = None
-    half_width: float | None = None
+    half_width: float | None = None  # of the median, from 10 batch medians; None: fewer than 10 cycles
     p90: Quantile | None = None
     p99: Quantile | None = None
     num_windows: int = 0
     mean_step_s: float | None = None
-    window_half_width: float | None = None  # relative, 95 %, of the mean step time over windows
+    window_half_width: float | None = None  # of the mean step time over windows; None: fewer than 5
