@@ -37,6 +37,7 @@ class ProcessStats(Record, frozen=True, kw_only=True):
     """
 
     problem: str = ""
+    definition: int = 1  # rises when any of these numbers comes to mean something else
     num_samples: int = 0  # latency samples taken
     cut_index: int = 0
     steady: bool | None = None  # None: too few samples to tell; False: no steady part was found
