@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
@@ -15,6 +16,7 @@ from harness import environment, plan
 from harness.discovery import BackendReport, discover
 from harness.run_folder import RunFolder
 from harness.runner import Interrupted, Interrupts, interruptible, measure_all
+from harness.selfcheck import cache as selfcheck_cache
 from harness.suite import Suite, load_suite
 from harness.supervisor import Supervisor
 from results.completeness import endings
@@ -26,6 +28,9 @@ from workloads import REGISTRY as WORKLOADS
 
 # An accelerator with at least this much memory gets the standard suite, a smaller one edge.
 STANDARD_MEMORY_BYTES = 32 * 2**30
+# Set for both halves of a pair by ``compare --ab``.
+ORDER_SEED_VARIABLE = "CHIPMARK_ORDER_SEED"
+MAX_SEED_DIGITS = 18  # of a 64-bit integer, which is what other readers of the run can hold
 
 Slots = Sequence[tuple[CaseSpec, int]]
 ProgressFactory = Callable[[int], AbstractContextManager[Any]]
@@ -76,17 +81,19 @@ class Session:
             reports = [report for report in reports if report.name in {case.backend for case in cases}]
         planned = plan.place(cases, suite, filters, reports)
         self._tell_missing(reports)
-        now = datetime.now(UTC)
+        now, checked = datetime.now(UTC), selfcheck_cache.for_run()
         info = RunInfo(
             run_id=storable(folder.resolve().name),
             suite=suite.suite.name,
             command=storable(" ".join(sys.argv[1:])),
             created_at=now.isoformat(timespec="seconds"),
-            order_seed=int(now.timestamp()),
+            order_seed=order_seed(now),
             measure=suite.measure,
             environment=environment.describe(),
             devices=tuple(device for report in reports for device in report.devices),
             plan=tuple(planned),
+            selfcheck=checked.check,
+            selfcheck_reason=storable(checked.reason),
             notes=tuple(f"{r.name}: {r.reason}" for r in reports if not r.devices),
         )
         order = plan.schedule(planned, info.order_seed)
@@ -151,6 +158,12 @@ def default_suite(reports: Sequence[BackendReport], device: str) -> tuple[str, s
     if (best.memory_bytes or 0) >= STANDARD_MEMORY_BYTES:
         return "standard", f"{best.name} has {(best.memory_bytes or 0) / 2**30:.0f} GiB"
     return "edge", f"{best.name} has less than {STANDARD_MEMORY_BYTES / 2**30:.0f} GiB of its own"
+
+
+def order_seed(now: datetime) -> int:
+    """The seed of the order to measure in: the time, unless two runs are to measure in the same order."""
+    wanted = os.environ.get(ORDER_SEED_VARIABLE, "")
+    return int(wanted) if wanted.isdecimal() and len(wanted) <= MAX_SEED_DIGITS else int(now.timestamp())
 
 
 def preload_modules(backends: Sequence[str]) -> list[str]:

@@ -21,7 +21,7 @@ class SelfCheck(Record, frozen=True, kw_only=True):
     chipmark_version: str
     elapsed_s: float
     clock: str
-    clock_resolution_s: float | None = None  # smallest difference above 0 between two readings
+    clock_resolution_s: float | None = None  # smallest difference above 0 between two readings in a row: an upper bound
     clock_cost_s: float | None = None  # median cost of one reading
     step_overhead_s: float | None = None  # what the throughput loop adds to a bare call
     latency_overhead_s: float | None = None  # what the latency loop reports for a step that does nothing
