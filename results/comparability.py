@@ -15,7 +15,8 @@ from typing import Any, Protocol
 from results.comparison import Difference
 from results.process_stats import ProcessStats
 from results.record import Scalar
-from results.records import SCHEMA_VERSION, CaseSpec, Device, RunInfo, Support
+from results.records import SCHEMA_VERSION, CaseSpec, RunInfo, Support
+from results.render import find_device
 
 # Formats that migrate into one another are one format; raise it when an old one no longer does.
 SCHEMA_MAJOR = 1
@@ -83,11 +84,6 @@ def differences(base: Mapping[str, Scalar], new: Mapping[str, Scalar]) -> list[D
     ]
 
 
-def find_device(info: RunInfo, case: CaseSpec) -> Device | None:
-    """The device that a case ran on, as its run recorded it."""
-    return next((d for d in info.devices if (d.backend, d.id) == (case.backend, case.device)), None)
-
-
 def case_keys(case: CaseSpec) -> Values:
     """What was asked for, the device aside."""
     shape = ", ".join(f"{name}={size}" for name, size in sorted(case.shape.items()))
@@ -108,7 +104,7 @@ def case_keys(case: CaseSpec) -> Values:
 
 
 def _keys(info: RunInfo, case: CaseSpec, measurements: Sequence[Observed]) -> Values:
-    device = find_device(info, case)
+    device = find_device(info.devices, case)
     details = device.details if device else {}
     provider = _agreed(_listed(m.facts.get("providers")) for m in measurements)
     return {
@@ -128,7 +124,7 @@ def _keys(info: RunInfo, case: CaseSpec, measurements: Sequence[Observed]) -> Va
 
 
 def _context(info: RunInfo, case: CaseSpec, measurements: Sequence[Observed]) -> Values:
-    device, environment, measure = find_device(info, case), info.environment, info.measure
+    device, environment, measure = find_device(info.devices, case), info.environment, info.measure
     details = device.details if device else {}
     packages = {k: v for k, v in environment.packages.items() if k not in _IDLE_PACKAGES}
     return {

@@ -16,8 +16,9 @@ from __future__ import annotations
 import hashlib
 import io
 import os
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import msgspec
 
@@ -94,36 +95,62 @@ def open_run(path: str | os.PathLike[str]) -> StoredRun:
         RunFolderError: it is missing, is not a run, or is of a newer format.
     """
     folder = Path(path)
+    info = read_info(folder)
+    history, warnings = [], []
+    for line in read_lines(folder):
+        try:
+            history.append(_decode(line.content, Measurement))
+        except (msgspec.DecodeError, ValueError, RecursionError) as error:
+            warnings.append(line.skipped_because(error))
+    return StoredRun(folder, info, history, warnings)
+
+
+def read_info(folder: Path) -> RunInfo:
+    """The ``run.json`` of a run folder.
+
+    Raises:
+        RunFolderError: as :func:`open_run`.
+    """
     file = folder / RUN_FILE
     if not folder.is_dir():
         raise RunFolderError(f"{folder}: no such run folder; runs are folders that hold a {RUN_FILE}")
     if not file.is_file():
         raise RunFolderError(f"{folder}: not a run: it holds no {RUN_FILE}")
     try:
-        info = _decode(file.read_bytes(), RunInfo)
+        return _decode(file.read_bytes(), RunInfo)
     except (msgspec.DecodeError, ValueError, OSError, RecursionError) as error:
         raise RunFolderError(f"{file}: cannot be read as a run: {error}") from error
-    history, warnings = _read_lines(folder / MEASUREMENTS_FILE)
-    return StoredRun(folder, info, history, warnings)
 
 
-def _read_lines(file: Path) -> tuple[list[Measurement], list[str]]:
+class Line(NamedTuple):
+    """A line of the measurements file that is not empty."""
+
+    number: int
+    content: bytes
+    is_torn: bool  # the last one, without its end
+
+    def skipped_because(self, error: Exception) -> str:
+        """The warning for a line that cannot be read."""
+        why = "torn by a crash" if self.is_torn else str(error)
+        return f"{MEASUREMENTS_FILE}: line {self.number} was skipped: {why}"
+
+
+def read_lines(folder: Path) -> Iterator[Line]:
+    """The lines of a run's measurements, one at a time; none if there is no such file.
+
+    Raises:
+        RunFolderError: the file cannot be read.
+    """
+    file = folder / MEASUREMENTS_FILE
     try:
-        content = file.read_bytes()
+        with file.open("rb") as opened:
+            for number, content in enumerate(opened, start=1):
+                if content != b"\n":
+                    yield Line(number, content, not content.endswith(b"\n"))
     except FileNotFoundError:
-        return [], []
+        return
     except OSError as error:
         raise RunFolderError(f"{file}: cannot be read: {error.strerror}") from error
-    history, warnings = [], []
-    for number, line in enumerate(content.split(b"\n"), start=1):
-        if not line:
-            continue
-        try:
-            history.append(_decode(line, Measurement))
-        except (msgspec.DecodeError, ValueError, RecursionError) as error:
-            why = "torn by a crash" if not content.endswith(b"\n") and content.endswith(line) else str(error)
-            warnings.append(f"{file.name}: line {number} was skipped: {why}")
-    return history, warnings
 
 
 def _decode(content: bytes, kind: type[T]) -> T:
