@@ -35,8 +35,8 @@ if TYPE_CHECKING:
 
 OUTPUT_NAME = "logits"
 PACKAGES = ("torch", "onnx", "onnxscript")
-# Raise when this module writes different graphs for the same case.
-_FORMAT = 1
+# Raise when this module writes different graphs, or tells other things, for the same case.
+_FORMAT = 2
 # A protobuf file ends at 2 GiB; weights move to a file beside it well before.
 EXTERNAL_DATA_BYTES = 1_500_000_000
 _EXPORT_OPTIONS: dict[str, Any] = {"dynamo": True, "optimize": True, "opset_version": 20}
@@ -48,7 +48,7 @@ _NOISY_LOGGERS = ("torch.onnx", "onnxscript", "onnx_ir")
 def exported_model(workload: Workload, case: CaseSpec) -> CacheEntry:
     """The ONNX model of ``case``, in FP32 or (``fp16``) with the model cast before export.
 
-    ``entry.info`` holds ``export_s``, ``export_warnings`` and ``output``; use the entry as a
+    ``entry.info`` holds ``export_s``, ``export_warnings``, ``output`` and ``num_parameters``; use the entry as a
     context manager.
 
     Raises:
@@ -125,6 +125,7 @@ def _export(workload: Workload, case: CaseSpec, folder: Path) -> Info:
 
     start = time.perf_counter()
     model = workload.model(case.preset, case.seed).to(getattr(torch, _weights_dtype(case)))
+    num_parameters = sum(parameter.numel() for parameter in model.parameters())
     graph, output = _as_graph(model, case)
     batch = inputs_of(workload, case, case.seed + 1)
     num_bytes = sum(p.numel() * p.element_size() for p in model.state_dict().values())
@@ -144,6 +145,7 @@ def _export(workload: Workload, case: CaseSpec, folder: Path) -> Info:
         "export_warnings": sorted(set(heard)),
         "opset": _EXPORT_OPTIONS["opset_version"],
         "output": output,
+        "num_parameters": num_parameters,
     }
 
 

@@ -10,6 +10,7 @@ The tree (indentation is inheritance)::
             BaselineError        exit 2   a baseline store or entry is missing, foreign or damaged
             OutputError          exit 2   the output folder cannot be written
             PriceError           exit 2   a price table or an instance name is wrong
+            DeviceTableError     exit 2   the device table is wrong
             BackendUnavailable   exit 2   a backend cannot work here; carries an install hint
 
 A message says what is wrong, where, and what to do. The command line prints it on one
@@ -26,7 +27,7 @@ class ExitCode(enum.IntEnum):
     """The exit codes of the ``chipmark`` command, defined here and nowhere else."""
 
     DONE = 0  # every case ended ok or unsupported; compare: same or faster
-    CASE_FAILED = 1  # some case failed, timed out, was killed, ran out of memory, is invalid
+    CASE_FAILED = 1  # some case failed, timed out, was killed, ran out of memory, is invalid; a count differs
     USAGE = 2  # bad input or usage
     SLOWER = 3  # compare: slower than the baseline
     INCONCLUSIVE = 4  # compare: nobody could know
@@ -80,6 +81,10 @@ class OutputError(UsageError):
 
 class PriceError(UsageError):
     """A price table is wrong or holds no row for what was asked."""
+
+
+class DeviceTableError(UsageError):
+    """The table of devices and their peaks is missing or wrong."""
 
 
 class BackendUnavailable(UsageError):

@@ -15,6 +15,8 @@ import msgspec
 from results.case_summary import SUMMARY_SCHEMA_VERSION, RunSummary
 from results.comparison import ComparisonReport
 from results.cost import CostReport
+from results.count_check import CheckedRun
+from results.counts import ExpectedCounts
 from results.metrics import METRIC
 from results.records import SCHEMA_VERSION, Measurement, RunInfo
 
@@ -25,6 +27,8 @@ DOCUMENTS: dict[str, tuple[type[msgspec.Struct], str]] = {
     "measurements.jsonl": (Measurement, "one finished replicate of one case a line"),
     "show --format json": (RunSummary, "derived: one summary a case"),
     "cost --format json": (CostReport, "derived: one cost a case"),
+    "show --format counts": (ExpectedCounts, "what a run must count up to; read by run --check"),
+    "run --check --json": (CheckedRun, "derived: the summary and what is not as expected"),
     "compare --format json": (ComparisonReport, "derived: one verdict a case and metric"),
 }
 

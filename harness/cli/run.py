@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
+    from harness.expected_counts import Expectation
     from harness.session import Session
+    from results.count_check import CountReport
     from results.store import StoredRun
 
 
@@ -47,21 +49,28 @@ def _given(ctx: click.Context, option: click.Parameter, value: str | None) -> st
               help="Folder for the run. Default: chipmark-runs/<time>-<suite>.")  # fmt: skip
 @click.option("--resume", callback=_given, metavar="RUN",
               help="Go on with a stored run: measure only what is missing or failed.")  # fmt: skip
+@click.option("--check", is_flag=True,
+              help="Fail unless cases, work, parameters, peak memory and numerics are as expected.")  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON on stdout.")
 @click.option("--quiet", is_flag=True, help="No progress, only the result.")
 def command(
     suite: str | None, device: str, backend: tuple[str, ...], workload: tuple[str, ...], phase: tuple[str, ...],
     precision: tuple[str, ...], replicates: int | None, out: str | None, resume: str | None,
-    as_json: bool, quiet: bool,
+    check: bool, as_json: bool, quiet: bool,
 ) -> int:  # fmt: skip
     """Measure SUITE (smoke, edge, standard, or a TOML file) on this machine and store the run.
 
     Without SUITE: standard for an accelerator with 32 GiB or more, edge for a smaller one, smoke
     for a CPU. Progress goes to stderr, the table (or JSON) to stdout. Every finished measurement
     is on disk before the next begins; Ctrl-C keeps them and tells how to go on.
+
+    --check is for shared CI runners: speed is not checked. What is expected lies in
+    configs/checks/SUITE.json, or beside a suite file my.toml in my.counts.json; taken by: chipmark
+    show RUN --format counts.
     """
     from harness.cli.output import say
     from harness.cli.run_argument import resolve_run
+    from harness.expected_counts import expectation, expectation_of_run
     from harness.plan import Filters
     from harness.progress import progress_for
     from harness.session import Session
@@ -73,10 +82,12 @@ def command(
     session = Session(lambda total: progress_for(total, quiet), (lambda text: None) if quiet else say)
     if resume is not None:
         _refuse_with_resume(suite, filters, out)
+        expected = expectation_of_run(resolve_run(resume)) if check else None
         stored = session.resume(resolve_run(resume))
     else:
+        expected = expectation(suite, filters) if check else None
         stored = session.start(suite, filters, Path(out) if out is not None else None)
-    return _report(session, stored, as_json)
+    return _report(session, stored, as_json, expected)
 
 
 def _refuse_with_resume(suite: str | None, filters: object, out: str | None) -> None:
@@ -87,17 +98,15 @@ def _refuse_with_resume(suite: str | None, filters: object, out: str | None) -> 
         raise UsageError("--resume goes on with a run as it was planned: give no suite, filter or --out with it")
 
 
-def _report(session: Session, stored: StoredRun, as_json: bool) -> int:
+def _report(session: Session, stored: StoredRun, as_json: bool, expected: Expectation | None) -> int:
     """Print the result on stdout, where it is and what to do next on stderr; the exit code."""
-    from harness.cli.output import say, write_result
+    from harness.cli.output import say
     from results.completeness import endings, planned_slots
     from results.errors import ExitCode
     from results.records import GOOD_STATUSES
-    from results.render import render_summary, terminal_color, terminal_width
-    from results.summary import run_summary
 
-    summary = run_summary(stored)
-    write_result(render_summary(summary, "json" if as_json else "table", terminal_width(), terminal_color()))
+    checked = _check(stored, expected) if expected and not session.interrupted else None
+    _write(stored, as_json, checked)
     folder = shlex.quote(str(stored.path))
     say(f"stored in {stored.path}; again: chipmark show {folder}")
     found, planned = endings(stored), len(planned_slots(stored))
@@ -112,5 +121,29 @@ def _report(session: Session, stored: StoredRun, as_json: bool) -> int:
         say(
             f"{bad} of {planned} measurements did not end well; measure them again with: chipmark run --resume {folder}"
         )
-        return ExitCode.CASE_FAILED
-    return ExitCode.DONE
+    return ExitCode.CASE_FAILED if bad or (checked and not checked.passed) else ExitCode.DONE
+
+
+def _check(stored: StoredRun, expected: Expectation) -> CountReport:
+    from results.count_check import check_counts
+
+    return check_counts(stored, expected.counts, expected.source)
+
+
+def _write(stored: StoredRun, as_json: bool, checked: CountReport | None) -> None:
+    """The result as a table or JSON, with the outcome of the check at its end."""
+    from harness.cli.output import write_result
+    from results.render import render_summary, terminal_color, terminal_width
+    from results.summary import run_summary
+
+    summary = run_summary(stored)
+    if checked is None:
+        write_result(render_summary(summary, "json" if as_json else "table", terminal_width(), terminal_color()))
+        return
+    from results.render_counts import check_text, checked_json
+
+    if as_json:
+        write_result(checked_json(summary, checked))
+    else:
+        table = render_summary(summary, "table", terminal_width(), terminal_color())
+        write_result(f"{table}\n{check_text(checked)}")

@@ -10,10 +10,11 @@ import click
 @click.option(
     "--format",
     "output_format",
-    type=click.Choice(["table", "markdown", "json", "csv"]),
+    type=click.Choice(["table", "markdown", "json", "csv", "counts"]),
     default="table",
     show_default=True,
-    help="table for terminals; markdown for pages; json and csv hold every number, in SI units.",
+    help="table for terminals; markdown for pages; json and csv hold every number, in SI units; "
+    "counts are what `run --check` expects.",
 )
 def command(run: str, output_format: str) -> None:
     """Show the stored RUN: a run's folder, or `latest` for the newest below chipmark-runs.
@@ -26,5 +27,11 @@ def command(run: str, output_format: str) -> None:
     from results.store import open_run
     from results.summary import run_summary
 
+    if output_format == "counts":
+        from results.counts import counts_of
+        from results.render_counts import counts_text
+
+        write_result(counts_text(counts_of(open_run(resolve_run(run)))))
+        return
     summary = run_summary(open_run(resolve_run(run)))
     write_result(render_summary(summary, output_format, terminal_width(), terminal_color()))
