@@ -10,12 +10,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Protocol
 
 from results.comparison import Difference
-from results.process_stats import ProcessStats
 from results.record import Scalar
-from results.records import SCHEMA_VERSION, CaseSpec, RunInfo, Support
+from results.records import SCHEMA_VERSION, CaseSpec, Measurement, RunInfo
 from results.render import find_device
 
 # Formats that migrate into one another are one format; raise it when an old one no longer does.
@@ -42,35 +40,23 @@ _CONTEXT_OPTIONS = ("threads",)
 _IDLE_PACKAGES = frozenset(("numpy", "pandas", "nvidia-ml-py", "onnx", "onnxscript"))
 
 
-class Observed(Protocol):
-    """What is read of a measurement (``records.Measurement`` or a narrower view of one)."""
-
-    @property
-    def case(self) -> CaseSpec: ...  # noqa: D102
-    @property
-    def support(self) -> Support | None: ...  # noqa: D102
-    @property
-    def facts(self) -> Mapping[str, Any]: ...  # noqa: D102
-    @property
-    def machine(self) -> Mapping[str, Scalar]: ...  # noqa: D102
-    @property
-    def stats(self) -> ProcessStats | None: ...  # noqa: D102
-
-
 Values = dict[str, Scalar]
 
 
-def comparability(info: RunInfo, measurements: Sequence[Observed]) -> tuple[Values, Values]:
+def comparability(
+    info: RunInfo, measurements: Sequence[Measurement], case: CaseSpec | None = None
+) -> tuple[Values, Values]:
     """Keys and context of one case in one session.
 
     Args:
         info: of the run.
-        measurements: of one case in it, at least one; those that ended well, where some did.
+        measurements: of the case; those that ended well, where some did.
+        case: needed where there are no measurements.
 
     Returns:
         (keys, context). ``None`` is "not known". Keys are in order of importance.
     """
-    case = measurements[0].case
+    case = case or measurements[0].case
     return _keys(info, case, measurements), _context(info, case, measurements)
 
 
@@ -103,7 +89,7 @@ def case_keys(case: CaseSpec) -> Values:
     }
 
 
-def _keys(info: RunInfo, case: CaseSpec, measurements: Sequence[Observed]) -> Values:
+def _keys(info: RunInfo, case: CaseSpec, measurements: Sequence[Measurement]) -> Values:
     device = find_device(info.devices, case)
     details = device.details if device else {}
     provider = _agreed(_listed(m.facts.get("providers")) for m in measurements)
@@ -123,7 +109,7 @@ def _keys(info: RunInfo, case: CaseSpec, measurements: Sequence[Observed]) -> Va
     }
 
 
-def _context(info: RunInfo, case: CaseSpec, measurements: Sequence[Observed]) -> Values:
+def _context(info: RunInfo, case: CaseSpec, measurements: Sequence[Measurement]) -> Values:
     device, environment, measure = find_device(info.devices, case), info.environment, info.measure
     details = device.details if device else {}
     packages = {k: v for k, v in environment.packages.items() if k not in _IDLE_PACKAGES}
@@ -158,7 +144,7 @@ def memory_gib(memory_bytes: int | None) -> float | None:
     return round(gib, 1 - math.floor(math.log10(gib)))
 
 
-def _threads(measurement: Observed) -> Scalar:
+def _threads(measurement: Measurement) -> Scalar:
     facts = measurement.facts
     for value in (facts.get("threads"), facts.get("intra_op_num_threads"), measurement.case.options.get("threads")):
         if value is not None:
@@ -166,13 +152,13 @@ def _threads(measurement: Observed) -> Scalar:
     return None
 
 
-def _of_facts(names: Iterable[str], measurements: Sequence[Observed]) -> Values:
+def _of_facts(names: Iterable[str], measurements: Sequence[Measurement]) -> Values:
     """Those of the facts that are known at all."""
     found = {name: _agreed(_listed(m.facts.get(name)) for m in measurements) for name in names}
     return {name: value for name, value in found.items() if value is not None}
 
 
-def _of_machine(names: Iterable[str], measurements: Sequence[Observed]) -> Values:
+def _of_machine(names: Iterable[str], measurements: Sequence[Measurement]) -> Values:
     found = {name: _agreed(m.machine.get(name) for m in measurements) for name in names}
     return {name: value for name, value in found.items() if value is not None}
 

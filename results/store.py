@@ -24,7 +24,7 @@ import msgspec
 
 from results.errors import RunFolderError
 from results.migrations import migrate
-from results.records import SCHEMA_VERSION, Measurement, RunInfo
+from results.records import SCHEMA_VERSION, Measurement, RunInfo, SamplesRef
 
 if TYPE_CHECKING:
     import numpy as np
@@ -70,7 +70,21 @@ class StoredRun:
 
         if measurement.samples is None:
             return {}
-        name = measurement.samples.file
+        content = self.verified(measurement.samples)
+        try:
+            with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
+                return {name: arrays[name] for name in arrays.files}
+        except Exception as error:  # zipfile, zlib and numpy each have errors of their own
+            file = self.path / measurement.samples.file
+            raise RunFolderError(f"{file}: samples cannot be read: {error}") from error
+
+    def verified(self, reference: SamplesRef) -> bytes:
+        """The side file as it was written.
+
+        Raises:
+            RunFolderError: it is missing or is not what was written.
+        """
+        name = reference.file
         if Path(name).parent != Path(self.samples_folder):  # a run never reads outside its own folder
             raise RunFolderError(f"{self.path}: samples cannot be read: {name!r} is not in {self.samples_folder}/")
         file = self.path / name
@@ -79,13 +93,9 @@ class StoredRun:
         except (OSError, ValueError) as error:
             reason = getattr(error, "strerror", None) or error
             raise RunFolderError(f"{file}: samples cannot be read: {reason}") from error
-        if hashlib.sha256(content).hexdigest() != measurement.samples.sha256:
+        if hashlib.sha256(content).hexdigest() != reference.sha256:
             raise RunFolderError(f"{file}: samples do not match their checksum: the file was changed or damaged")
-        try:
-            with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
-                return {name: arrays[name] for name in arrays.files}
-        except Exception as error:  # zipfile, zlib and numpy each have errors of their own
-            raise RunFolderError(f"{file}: samples cannot be read: {error}") from error
+        return content
 
 
 def open_run(path: str | os.PathLike[str]) -> StoredRun:
