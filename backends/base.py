@@ -7,7 +7,7 @@ under the entry-point group ``chipmark.backends``.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Protocol, runtime_checkable
 
 import numpy as np
@@ -17,9 +17,18 @@ from workloads.base import Workload
 
 # How many different input batches a step rotates through.
 NUM_ROTATING_BATCHES = 4
-# How many steps the numerics gate compares: one forward pass, or the losses of a short run that
-# sees every batch twice, so that learning (or none) shows in the last loss.
-GATE_STEPS = {"train": 2 * NUM_ROTATING_BATCHES, "infer": 1, "prefill": 1, "decode": 1}
+# How many steps the numerics gate compares at most: every rotating batch once (training: twice, so that
+# learning, or none, shows in the last loss), or the first tokens of a cycle of decoding.
+GATE_STEPS = {"train": 2 * NUM_ROTATING_BATCHES, "infer": NUM_ROTATING_BATCHES, "prefill": NUM_ROTATING_BATCHES,
+              "decode": 8}  # fmt: skip
+# Outputs that hold so many positions are enough: more of them would only cost memory.
+GATE_POSITIONS = 50
+
+
+def gate_is_enough(outputs: Sequence[Mapping[str, np.ndarray]]) -> bool:
+    """Whether the outputs of the steps so far hold enough positions (rows of ``logits``) to judge."""
+    logits = outputs[-1].get("logits") if outputs else None
+    return logits is not None and len(outputs) * logits[..., 0].size >= GATE_POSITIONS
 
 
 @runtime_checkable
@@ -89,8 +98,9 @@ class Backend(Protocol):
     def reference(
         self, workload: Workload, case: CaseSpec, device: Device
     ) -> tuple[str, Mapping[str, np.ndarray]] | None:
-        """FP32 outputs of the first ``GATE_STEPS`` steps on the same inputs, stacked on axis 0
-        (``loss`` [K], ``logits`` [1, ...]), and what they were computed with.
+        """FP32 outputs of the first steps on the same inputs, stacked on axis 0 (``loss`` [K],
+        ``logits`` [K, ...]), and what they were computed with. K is ``GATE_STEPS``; fewer where
+        :func:`gate_is_enough` says so or where more would take long.
 
         None: this backend has no reference; the case is then marked ``not_checked``.
         """

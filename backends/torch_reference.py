@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import msgspec
 import numpy as np
 
-from backends.base import GATE_STEPS
+from backends.base import GATE_STEPS, gate_is_enough
 from backends.torch_devices import list_devices, release_memory
 from backends.torch_flags import restored
 from backends.torch_prepare import build_setup, make_step, set_process_state
@@ -17,7 +17,7 @@ from workloads.base import Workload
 
 # An FP32 case of an accelerator is checked on the CPU if that is done in seconds: at 50 GFLOP/s,
 # which a few cores reach, this is ten.
-MAX_CPU_FLOPS = 5e11
+MAX_CPU_FLOPS = 500_000_000_000
 
 Outputs = Mapping[str, np.ndarray]
 
@@ -33,17 +33,19 @@ def find_reference(workload: Workload, case: CaseSpec, device: Device) -> tuple[
     if case.precision == "fp32" and not rearranged:
         if device.kind == "cpu":
             return "self", {}
-        if _flops(workload, case) > MAX_CPU_FLOPS:
-            return None
-        return "torch eager fp32 on cpu", reference_outputs(workload, case, "cpu")
+        num_steps = min(GATE_STEPS[case.phase], MAX_CPU_FLOPS // max(1, _flops(workload, case)))
+        if num_steps < (GATE_STEPS["train"] if case.phase == "train" else 1):
+            return None  # of a training run, the last loss is what is compared
+        return "torch eager fp32 on cpu", reference_outputs(workload, case, "cpu", num_steps)
     return f"torch eager fp32 on {device.id}", reference_outputs(workload, case, device.id)
 
 
-def reference_outputs(workload: Workload, case: CaseSpec, device_id: str) -> Outputs:
-    """Outputs of the first ``GATE_STEPS`` steps of ``case`` in eager FP32, stacked on axis 0.
+def reference_outputs(workload: Workload, case: CaseSpec, device_id: str, num_steps: int | None = None) -> Outputs:
+    """Outputs of the first ``num_steps`` (``GATE_STEPS``) steps of ``case`` in eager FP32, stacked on axis 0.
 
     Returns:
-        ``loss`` [K] or ``logits`` [1, ...], FP32. Settings of the process are as before after it.
+        ``loss`` [K] or ``logits`` [K, ...], FP32; fewer where :func:`gate_is_enough` says so.
+        Settings of the process are as before after it.
     """
     threads = case.options.get("threads")
     options = {} if threads is None else {"threads": threads}
@@ -51,28 +53,26 @@ def reference_outputs(workload: Workload, case: CaseSpec, device_id: str) -> Out
     device = next(device for device in list_devices("torch") if device.id == device_id)
     with restored():
         set_process_state(plain)
-        outputs, place = _run(workload, plain, device)
+        outputs, place = _run(workload, plain, device, num_steps or GATE_STEPS[case.phase])
     gc.collect()  # modules and optimizers hold cycles; their memory is not the case's
     release_memory(place)
     return {name: np.stack([output[name] for output in outputs]) for name in outputs[0]}
 
 
-def _run(workload: Workload, case: CaseSpec, device: Device) -> tuple[list[Outputs], object]:
+def _run(workload: Workload, case: CaseSpec, device: Device, num_steps: int) -> tuple[list[Outputs], object]:
     setup, _ = build_setup(workload, case, device)
     step = make_step(setup, case)
     step.start()
-    outputs = []
-    for i in range(GATE_STEPS[case.phase]):
-        step.run(i)
+    outputs: list[Outputs] = []
+    while len(outputs) < num_steps and not gate_is_enough(outputs):
+        step.run(len(outputs))
         step.sync()
         outputs.append(step.outputs())
     return outputs, setup.place
 
 
 def _flops(workload: Workload, case: CaseSpec) -> int:
-    """Of the compared steps and what must come before them."""
+    """Of one compared step and what must come before it."""
     phases = ("prefill", "decode") if case.phase == "decode" else (case.phase,)
     known = [phase for phase in phases if phase in workload.spec.phases]
-    return GATE_STEPS[case.phase] * sum(
-        workload.work(case.preset, phase, case.batch_size, case.shape).flops for phase in known
-    )
+    return sum(workload.work(case.preset, phase, case.batch_size, case.shape).flops for phase in known)

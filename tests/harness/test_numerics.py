@@ -49,11 +49,40 @@ def test_a_close_call_counts_as_agreement_and_a_far_one_does_not() -> None:
         assert checks[1].value == agreement
 
 
-def test_top1_is_not_judged_on_a_handful_of_positions() -> None:
-    want = np.eye(4)[None]
-    got = np.roll(np.eye(4), 1, axis=-1)
+def test_top1_is_not_judged_on_fewer_than_four_positions() -> None:
+    want = np.eye(4)[None, :3]
+    got = np.roll(np.eye(4), 1, axis=-1)[:3]
     checks = judge(make_case(precision="int8"), [{"logits": got}], ("fp32", {"logits": want}), True).checks
     assert [check.name for check in checks] == ["rel_l2"]
+
+
+@pytest.mark.parametrize(("num_wrong", "passed"), [(0, True), (1, True), (2, False)])
+def test_of_a_handful_of_positions_one_may_disagree(num_wrong: int, passed: bool) -> None:
+    want = np.eye(6)[None]
+    got = np.eye(6)
+    got[:num_wrong] = np.roll(got[:num_wrong], 1, axis=-1)
+    checks = judge(make_case(precision="bf16"), [{"logits": got}], ("fp32", {"logits": want}), True).checks
+    assert (checks[1].name, checks[1].passed) == ("top1_agreement", passed)
+
+
+def test_a_reference_of_fewer_steps_is_compared_with_those() -> None:
+    outputs = [{"logits": LOGITS[0]}, {"logits": LOGITS[0] * 2}]
+    assert judge(make_case(), outputs, ("fp32", {"logits": LOGITS}), True).verdict == "pass"
+    assert judge(make_case(), outputs[::-1], ("fp32", {"logits": LOGITS}), True).verdict == "fail"
+
+
+def test_decoding_is_compared_as_long_as_both_sides_were_fed_the_same() -> None:
+    """Sequence 0 chooses otherwise at step 1: what it says at step 2 is another question."""
+    want = np.zeros((3, 2, 4))
+    want[..., 0], want[..., 1] = 1.0, 0.999
+    got = want.copy()
+    got[1, 0] = [0.999, 1.0, 0.0, 0.0]
+    got[2, 0] = 99.0
+    case = make_case(phase="decode", precision="bf16")
+    steps = [{"logits": step} for step in got]
+    assert judge(case, steps, ("fp32", {"logits": want}), True).verdict == "pass"
+    got[2, 1] = 99.0  # sequence 1 was fed the same throughout
+    assert judge(case, steps, ("fp32", {"logits": want}), True).verdict == "fail"
 
 
 def test_scrambled_outputs_of_the_right_size_fail() -> None:

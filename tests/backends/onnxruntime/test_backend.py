@@ -141,10 +141,22 @@ def test_without_the_export_packages(missing: list[str]) -> None:
         "import msgspec\nfrom types import SimpleNamespace\n"
         "from backends.onnxruntime_backend import OnnxRuntimeBackend\nfrom results.records import CaseSpec\n"
         f"case = msgspec.json.decode({case!r}, type=CaseSpec)\n"
-        "workload = SimpleNamespace(spec=SimpleNamespace(phases=('infer',)))\n"
+        "workload = SimpleNamespace(spec=SimpleNamespace(phases=('infer',), precisions=('fp32',), exportable=True))\n"
         "backend = OnnxRuntimeBackend()\n"
         "support = backend.supports(workload, case, backend.devices()[0])\n"
         "print(support.level, support.reason)\n",
     )
     assert out.startswith(f"unsupported exporting needs {' and '.join(missing)}; ")
     assert 'pip install "chipmark[torch,onnx]"' in out
+
+
+def test_a_workload_that_keeps_memory_cannot_be_a_graph(backend: OnnxRuntimeBackend) -> None:
+    from workloads.memory_bandwidth import MemoryBandwidth
+
+    workload, (device,) = MemoryBandwidth(), backend.devices()
+    case = case_of(TinyWorkload())
+    named = msgspec.structs.replace(case, workload="memory-bandwidth", phase="infer")
+    support = backend.supports(workload, named, device)
+    assert (support.level, "a graph cannot" in support.reason) == ("unsupported", True)
+    support = backend.supports(workload, msgspec.structs.replace(named, precision="int8"), device)
+    assert support.reason == "memory-bandwidth is defined in fp32 only"

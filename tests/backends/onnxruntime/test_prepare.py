@@ -17,7 +17,7 @@ for package in ("onnx", "onnxruntime", "onnxscript", "torch"):
 import torch  # noqa: E402
 
 from backends import onnx_export, onnx_quantize, onnxruntime_session  # noqa: E402
-from backends.base import NUM_ROTATING_BATCHES, Step  # noqa: E402
+from backends.base import GATE_STEPS, NUM_ROTATING_BATCHES, Step  # noqa: E402
 from backends.onnxruntime_backend import OnnxRuntimeBackend  # noqa: E402
 from results.records import CaseSpec, Device  # noqa: E402
 from tests.backends.onnxruntime import tiny_workloads  # noqa: E402
@@ -78,7 +78,7 @@ def test_reference_is_torch_on_the_inputs_of_step_0(
     assert found is not None
     text, outputs = found
     assert text == "torch eager fp32 on cpu"
-    assert outputs["logits"].shape[0] == 1
+    assert outputs["logits"].shape[0] == GATE_STEPS[phase]
     assert error(outputs["logits"][0], torch_logits(workload, case)) < 1e-6
 
 

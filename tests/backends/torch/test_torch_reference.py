@@ -17,7 +17,7 @@ def test_eager_fp32_on_the_cpu_is_its_own_reference(backend, cpu):
 
 @pytest.mark.parametrize(
     ("toy", "phase", "shape"),
-    [(ToyMlp, "infer", (1, 4, 16)), (ToyMlp, "train", (8,)), (ToyDecoder, "decode", (1, 4, 48))],
+    [(ToyMlp, "infer", (4, 4, 16)), (ToyMlp, "train", (8,)), (ToyDecoder, "decode", (8, 4, 48))],
 )
 def test_outputs_of_the_first_steps_are_stacked(backend, cpu, toy, phase, shape):
     _, outputs = backend.reference(toy(), make_case(toy(), phase, "bf16"), cpu)
@@ -63,6 +63,9 @@ def test_fp32_of_an_accelerator_is_checked_on_the_cpu_if_that_is_quick(backend, 
     case = make_case(ToyMlp(), "infer", device="cuda:0")
     text, outputs = backend.reference(ToyMlp(), case, elsewhere)
     assert text == "torch eager fp32 on cpu"
-    assert outputs["logits"].shape == (1, 4, 16)
-    monkeypatch.setattr(torch_reference, "MAX_CPU_FLOPS", ToyMlp.flops_forward * 4 - 1)
+    assert outputs["logits"].shape == (4, 4, 16)
+    one_step = ToyMlp.flops_forward * 4
+    monkeypatch.setattr(torch_reference, "MAX_CPU_FLOPS", one_step * 3 - 1)
+    assert backend.reference(ToyMlp(), case, elsewhere)[1]["logits"].shape == (2, 4, 16)
+    monkeypatch.setattr(torch_reference, "MAX_CPU_FLOPS", one_step - 1)
     assert backend.reference(ToyMlp(), case, elsewhere) is None
