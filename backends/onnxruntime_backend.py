@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from results.errors import BackendUnavailable, UsageError, did_you_mean
 from results.records import CaseSpec, Device, Precision, Scalar, Support
+from workloads.requests import unsuited_reason
 
 if TYPE_CHECKING:
     import numpy as np
@@ -80,8 +81,11 @@ class OnnxRuntimeBackend:
             BackendUnavailable: ONNX Runtime cannot be imported.
         """
         check_options(case.options)
-        if case.phase not in workload.spec.phases:
-            return Support(level="unsupported", reason=f"{case.workload} has no {case.phase} phase")
+        reason = unsuited_reason(workload.spec, case.phase, case.precision)
+        if not reason and not workload.spec.exportable:
+            reason = f"{case.workload} writes into memory that it keeps, which a graph cannot"
+        if reason:
+            return Support(level="unsupported", reason=reason)
         if case.phase == "train":
             reason = "ONNX Runtime training is discontinued: inference only"
             return Support(level="unsupported", reason=reason)

@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 
+from backends.cache_size import accelerator_cache_bytes, cpu_cache_bytes
 from backends.processor import CPUINFO, cpu_name, read_cpuinfo
 from results.records import Device, Scalar
 
@@ -149,6 +150,7 @@ def _accelerator_details(kind: str, index: int, properties: Any) -> dict[str, Sc
         if hasattr(properties, name):
             value = getattr(properties, name)
             details[name] = value if isinstance(value, int) else str(value)
+    details["last_level_cache_bytes"] = accelerator_cache_bytes(kind, properties)
     return details
 
 
@@ -167,5 +169,6 @@ def _cpu(backend: str) -> Device:
             "torch": str(torch.__version__),
             "architecture": platform.machine(),
             "flags": " ".join(flag for flag in _SHOWN_CPU_FLAGS if flag in flags),
+            "last_level_cache_bytes": cpu_cache_bytes(),
         },
     )

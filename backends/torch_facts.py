@@ -171,6 +171,20 @@ def describe(trace: ProductTrace, precision: Precision, tf32: bool) -> dict[str,
     }
 
 
+def describe_inputs(batch: Mapping[str, torch.Tensor], precision: Precision) -> dict[str, object]:
+    """The same facts for a workload that has no matrix products by definition: its inputs' types count."""
+    dtypes = sorted({str(tensor.dtype).removeprefix("torch.") for tensor in batch.values()})
+    executed = {_PRECISION_OF.get(dtype, dtype) for dtype in dtypes}
+    return {
+        "matmul_dtypes": {},
+        "matmul_flops": {},
+        "attention_kernel": [],
+        "precision_executed": executed.pop() if len(executed) == 1 else "mixed",
+        "precision_honoured": all(_PRECISION_OF.get(dtype) == precision for dtype in dtypes),
+        "precision_evidence": f"no matrix products by definition; inputs are {', '.join(dtypes)}",
+    }
+
+
 def _shares(trace: ProductTrace, *, weights_only: bool) -> dict[str, float]:
     """Precision -> its share of the FLOPs, largest first."""
     flops: Counter[str] = Counter()

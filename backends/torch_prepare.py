@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from backends.base import NUM_ROTATING_BATCHES
 from backends.torch_decode import DecodeStep
 from backends.torch_devices import activate
-from backends.torch_facts import describe
+from backends.torch_facts import describe, describe_inputs
 from backends.torch_flags import set_inference_mode, set_tf32, tf32_facts
 from backends.torch_precision import FLOAT_DTYPES, carrier_dtype
 from backends.torch_quantization import ConversionError, Converted, convert
@@ -32,7 +32,10 @@ def prepare_step(workload: Workload, case: CaseSpec, device: Device) -> TorchSte
     step = make_step(setup, case)
     step.noted = _setting_facts(setup, case, converted)
     trace = step.trace()
-    step.noted.update(describe(trace, case.precision, tf32=bool(case.options.get("tf32"))))
+    if trace.counts or workload.work(case.preset, case.phase, case.batch_size, case.shape).flops:
+        step.noted.update(describe(trace, case.precision, tf32=bool(case.options.get("tf32"))))
+    else:
+        step.noted.update(describe_inputs(setup.batches[0], case.precision))
     torch.manual_seed(case.seed)  # the trace may have drawn random numbers (dropout)
     step.start()
     return step

@@ -18,6 +18,7 @@ from backends.torch_precision import FLOAT_DTYPES, TF32_SINCE, carrier_dtype, na
 from backends.torch_quantization import ConversionError, convert, missing_reason
 from results.records import CaseSpec, Device, Phase, Precision, Scalar, Support
 from workloads.base import Workload
+from workloads.requests import unsuited_reason
 
 MIN_LINEAR_SHARE = 0.9  # of a model's layers with weights, for recipes that convert linear layers
 _PROBE_SIZE = 32  # torch._int_mm on CUDA wants more than 16 rows and multiples of 8
@@ -128,13 +129,16 @@ def count_layers(workload: Workload, preset: str) -> LayerCounts:
 
 
 def _unsupported_reason(workload: Workload, case: CaseSpec, device: Device) -> str | None:
-    if case.phase not in workload.spec.phases:
-        return f"{case.workload} has no {case.phase} phase"
+    reason = unsuited_reason(workload.spec, case.phase, case.precision)
+    if reason:
+        return reason
     return _option_reason(workload, case, device) or _recipe_reason(workload, case)
 
 
 def _option_reason(workload: Workload, case: CaseSpec, device: Device) -> str | None:
     options = case.options
+    if options.get("compile") and not workload.spec.exportable:
+        return f"option compile: {case.workload} writes into memory that it keeps"
     if options.get("compile") and case.phase == "decode":
         return "option compile with decode: the position changes every step, so it would compile again"
     if options.get("compile") and device.kind == "cpu" and not _has_compiler():

@@ -128,6 +128,12 @@ class Work(Record, frozen=True, kw_only=True):
     ``flops`` counts 2 per multiply-add of matrix products and convolutions, with full (not
     halved) causal attention; elementwise work is not counted. ``tokens`` is ``None`` where the
     workload has none.
+
+    ``bytes`` are read and written by definition of the workload; None where it defines none.
+    ``min_values`` counts the numbers that must be read or written at the least: weights once a
+    step, inputs, outputs, key/value caches, in training the weights and the optimizer's state
+    once each way. What passes between layers is not counted. Times the size of one number it is a
+    lower bound of the bytes that move, unless they stay in a cache.
     """
 
     steps: int = 1
@@ -136,6 +142,7 @@ class Work(Record, frozen=True, kw_only=True):
     tokens: int | None = None
     flops: int
     bytes: int | None = None
+    min_values: int | None = None
 
 
 class Window(Record, frozen=True, kw_only=True):

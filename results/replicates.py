@@ -19,6 +19,7 @@ class Totals(NamedTuple):
     items: int
     tokens: int | None
     flops: int
+    bytes: int | None
 
 
 def counted(replicates: Sequence[Measurement]) -> list[Measurement]:
@@ -46,6 +47,7 @@ def totals(path: Path, replicates: Sequence[Measurement]) -> Totals:
         items=cycles * work.items,
         tokens=None if work.tokens is None else cycles * work.tokens,
         flops=cycles * work.flops,
+        bytes=None if work.bytes is None else cycles * work.bytes,
     )
 
 
@@ -72,7 +74,8 @@ def _record_problem(m: Measurement) -> str:
         return "ended ok without timing and work"
     if m.timing is None or m.work is None:
         return ""
-    if m.work.steps < 1 or m.work.items < 0 or m.work.flops < 0 or (m.work.tokens or 0) < 0:
+    amounts = (m.work.items, m.work.flops, m.work.tokens or 0, m.work.bytes or 0, m.work.min_values or 0)
+    if m.work.steps < 1 or min(amounts) < 0:
         return f"work of {m.work.items} items and {m.work.flops} FLOPs in {m.work.steps} steps"
     for window in m.timing.windows:
         if window.iterations <= 0 or window.elapsed_ns <= 0:

@@ -9,8 +9,10 @@ REGISTRY: Registry[Workload] = Registry(
     "workload",
     "chipmark.workloads",
     {
+        "gemm": "workloads.gemm:Gemm",
         "image-classifier": "workloads.image_classifier:ImageClassifier",
         "llm-decoder": "workloads.llm_decoder:LlmDecoder",
+        "memory-bandwidth": "workloads.memory_bandwidth:MemoryBandwidth",
         "text-encoder": "workloads.text_encoder:TextEncoder",
     },
     members=("spec", "model", "batch", "loss", "work"),

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Literal, Protocol, runtime_checkable
 
 import msgspec
 
-from results.records import Phase, Work
+from results.records import PRECISIONS, Phase, Precision, Work
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -34,7 +34,9 @@ class WorkloadSpec(msgspec.Struct, frozen=True, kw_only=True):
     """What a workload is. ``version`` rises whenever what is computed changes.
 
     ``item_unit`` is what throughput counts. ``has_top1`` says that the last axis of the output
-    ``logits`` ranks classes, so that top-1 agreement means something.
+    ``logits`` ranks classes, so that top-1 agreement means something. ``precisions`` are those in
+    which the workload has a meaning. ``exportable``: the forward pass is a function of its inputs
+    alone, so that it can be exported and compiled; false where it writes into memory it keeps.
     """
 
     name: str
@@ -47,6 +49,8 @@ class WorkloadSpec(msgspec.Struct, frozen=True, kw_only=True):
     has_top1: bool = True
     optimizer: Literal["adamw", "sgd"] = "adamw"
     learning_rate: float = 1e-3
+    precisions: tuple[Precision, ...] = PRECISIONS
+    exportable: bool = True
 
 
 @runtime_checkable

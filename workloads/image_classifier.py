@@ -15,7 +15,7 @@ import msgspec
 from results.errors import UsageError
 from results.records import Phase, Work
 from workloads.base import Preset, Size, WorkloadSpec
-from workloads.requests import check_request, find_preset, read_dimension, seeded_generator
+from workloads.requests import check_request, find_preset, min_trained_values, read_dimension, seeded_generator
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -122,6 +122,13 @@ class ClassifierConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
             convs += block.convs(size)
             size = convs[-1].out_size
         return convs
+
+    def min_values(self, phase: Phase, batch_size: int, image_size: int) -> int:
+        """See ``Work.min_values``."""
+        pixels = batch_size * NUM_COLORS * image_size**2
+        if phase == "train":
+            return min_trained_values(self.num_parameters, "sgd") + pixels + batch_size
+        return self.num_parameters + pixels + batch_size * self.num_classes
 
     @property
     def num_parameters(self) -> int:
@@ -234,7 +241,12 @@ class ImageClassifier:
         macs = forward_macs
         if phase == "train":
             macs = 3 * forward_macs - config.stem(size).macs
-        return Work(items=batch_size, item_unit="image", flops=2 * batch_size * macs)
+        return Work(
+            items=batch_size,
+            item_unit="image",
+            flops=2 * batch_size * macs,
+            min_values=config.min_values(phase, batch_size, size),
+        )
 
     def _checked(self, preset: str, phase: Phase, batch_size: int, shape: Size) -> tuple[ClassifierConfig, int]:
         check_request(self.spec, phase, batch_size)

@@ -13,7 +13,7 @@ import msgspec
 
 from results.records import Phase, Work
 from workloads.base import Preset, Size, WorkloadSpec
-from workloads.requests import check_request, find_preset, read_dimension, seeded_generator
+from workloads.requests import check_request, find_preset, min_trained_values, read_dimension, seeded_generator
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -59,6 +59,22 @@ class DecoderConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     def head_macs(self) -> int:
         """Multiply-adds of the LM head for one token; the embedding lookup has none."""
         return self.dim * self.vocab_size
+
+    @property
+    def num_read_weights(self) -> int:
+        """Weights that every forward pass reads whole: all but an embedding table of its own."""
+        lookup = 0 if self.tied_embeddings else self.vocab_size * self.dim
+        return self.num_parameters - lookup
+
+    def min_values(self, phase: Phase, batch_size: int, length: int, steps: int) -> int:
+        """See ``Work.min_values``. A decode step reads the cache of all positions up to its own."""
+        if phase == "train":
+            return min_trained_values(self.num_parameters, "adamw") + 2 * batch_size * length
+        cache = 2 * self.num_layers * self.num_kv_heads * self.head_dim
+        cached = length if phase == "prefill" else sum(length + step + 1 for step in range(steps))
+        inputs = length if phase == "prefill" else steps
+        outputs = steps * self.vocab_size
+        return steps * self.num_read_weights + batch_size * (inputs + cache * cached + outputs)
 
     def attention_macs(self, num_queries: int, num_keys: int) -> int:
         """Multiply-adds of scores and weighted values in all layers, nothing masked away."""
@@ -213,7 +229,14 @@ class LlmDecoder:
             attended = sum(length + step + 1 for step in range(steps))
             macs = steps * (body_macs + head_macs) + config.attention_macs(1, attended)
         tokens *= batch_size
-        return Work(steps=steps, items=tokens, item_unit="token", tokens=tokens, flops=2 * batch_size * macs)
+        return Work(
+            steps=steps,
+            items=tokens,
+            item_unit="token",
+            tokens=tokens,
+            flops=2 * batch_size * macs,
+            min_values=config.min_values(phase, batch_size, length, steps),
+        )
 
     def _input_length(self, config: DecoderConfig, phase: Phase, shape: Size) -> int:
         """Tokens per sequence in a batch, checked against the positions the model has."""

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from results.errors import UnknownNameError, UsageError
-from results.records import Phase
+from results.records import Phase, Precision
 from workloads.base import Preset, WorkloadSpec
 
 if TYPE_CHECKING:
@@ -38,6 +38,24 @@ def check_request(spec: WorkloadSpec, phase: Phase, batch_size: int) -> None:
         raise UsageError(f"{spec.name}: no phase {phase!r}; choose from: {', '.join(spec.phases)}")
     if not isinstance(batch_size, int) or batch_size < 1:
         raise UsageError(f"{spec.name}: batch_size is {batch_size!r}; give a whole number of 1 or more")
+
+
+def unsuited_reason(spec: WorkloadSpec, phase: Phase, precision: Precision) -> str:
+    """Why the workload itself rules a case out, whatever the backend can do; ``""`` if it does not."""
+    if phase not in spec.phases:
+        return f"{spec.name} has no {phase} phase"
+    if precision not in spec.precisions:
+        return f"{spec.name} is defined in {', '.join(spec.precisions)} only"
+    return ""
+
+
+def min_trained_values(num_parameters: int, optimizer: str) -> int:
+    """Numbers a training step moves at the least: every weight and all of the optimizer's state, read and written.
+
+    AdamW keeps two numbers a weight, SGD with momentum one.
+    """
+    state = {"adamw": 2, "sgd": 1}[optimizer]
+    return 2 * (1 + state) * num_parameters
 
 
 def read_dimension(

@@ -14,7 +14,7 @@ import msgspec
 
 from results.records import Phase, Work
 from workloads.base import Preset, Size, WorkloadSpec
-from workloads.requests import check_request, find_preset, read_dimension, seeded_generator
+from workloads.requests import check_request, find_preset, min_trained_values, read_dimension, seeded_generator
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -46,6 +46,14 @@ class EncoderConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
         layer = 4 * (d * d + d) + (d * f + f) + (f * d + d) + 2 * 2 * d
         head = (d * d + d) + 2 * d + self.vocab_size
         return embeddings + self.num_layers * layer + head
+
+    def min_values(self, phase: Phase, batch_size: int, length: int) -> int:
+        """See ``Work.min_values``. Tables of positions and token types are read as far as they are used."""
+        ids = batch_size * length
+        if phase == "train":
+            return min_trained_values(self.num_parameters, "adamw") + 2 * ids
+        unread = (self.max_positions - length + self.num_token_types - 1) * self.dim
+        return self.num_parameters - unread + ids + ids * self.vocab_size
 
     def forward_macs(self, length: int) -> int:
         """Multiply-adds of one sequence: layers, attention and the head at every position."""
@@ -185,6 +193,7 @@ class TextEncoder:
             item_unit="sequence",
             tokens=batch_size * length,
             flops=2 * batch_size * passes * config.forward_macs(length),
+            min_values=config.min_values(phase, batch_size, length),
         )
 
     def _checked(self, preset: str, phase: Phase, batch_size: int, shape: Size) -> tuple[EncoderConfig, int]:
