@@ -1,0 +1,74 @@
+"""What may not become part of a baseline, and why."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from results.errors import RunFolderError
+from results.records import Device, Measurement
+from results.replicates import check
+from results.store import StoredRun
+
+if TYPE_CHECKING:
+    import numpy as np
+
+# In a device's details: it computes the right thing, but its times say nothing about a chip.
+FUNCTIONAL_ONLY = ("functional_only", "simulated")
+
+
+def reasons_against(run: StoredRun, measurements: Sequence[Measurement], device: Device | None) -> list[str]:
+    """Why the replicates of one case of a run may not become a baseline; empty if they may.
+
+    All of them are barred if one is: what is left would be a choice of what went well.
+    """
+    return [*_device_reasons(device), *(reason for m in measurements for reason in _reasons(run, m))]
+
+
+def cautions(measurements: Sequence[Measurement], num_planned: int) -> list[str]:
+    """What to know about replicates that may become a baseline."""
+    found = []
+    if len(measurements) < num_planned:
+        found.append(f"{num_planned - len(measurements)} of {num_planned} replicates were never measured")
+    unsteady = [m for m in measurements if m.stats is not None and m.stats.steady is False]
+    if unsteady:
+        found.append(f"{len(unsteady)} of {len(measurements)} processes never became steady")
+    return found
+
+
+def _device_reasons(device: Device | None) -> list[str]:
+    marks = [name for name in FUNCTIONAL_ONLY if device is not None and device.details.get(name)]
+    return [f"device {device.id} is marked {mark}: its times are not a chip's" for mark in marks if device is not None]
+
+
+def _reasons(run: StoredRun, measurement: Measurement) -> list[str]:
+    who = f"replicate {measurement.replicate}"
+    if measurement.status != "ok":
+        why = f": {measurement.reason}" if measurement.reason else ""
+        return [f"{who} ended {measurement.status} at {measurement.stage}{why}"]
+    try:
+        check(run.path, measurement)
+        samples = run.samples(measurement)
+        check(run.path, measurement, samples)
+    except RunFolderError as error:
+        return [f"{who}: {error}"]
+    found = [f"{who}: {text}" for text in (*_numbers(measurement), *_durations(samples))]
+    return found + [
+        f"{who}: guard {guard.name} FAILED: {guard.reason or 'no reason was given'}"
+        for guard in measurement.guards
+        if guard.verdict == "FAIL"
+    ]
+
+
+def _numbers(measurement: Measurement) -> list[str]:
+    if measurement.numerics is not None and measurement.numerics.verdict == "fail":
+        return [f"numerics failed: {measurement.numerics.reason or 'no reason was given'}"]
+    return []
+
+
+def _durations(samples: Mapping[str, np.ndarray]) -> list[str]:
+    """A clock that stepped shows as a step that took no time, or less."""
+    steps = samples.get("latency_ns")
+    if steps is not None and len(steps) and int(steps.min()) <= 0:
+        return [f"a step of {int(steps.min())} ns: the clock stepped"]
+    return []

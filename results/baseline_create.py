@@ -1,0 +1,110 @@
+"""From runs to baselines: each case of each run is one session, if nothing bars it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from results.baseline_bars import cautions, reasons_against
+from results.baseline_store import read_sessions
+from results.baseline_thin import mixed, thinness
+from results.baseline_writer import NewSession, StoreWriter
+from results.comparability import comparability
+from results.errors import BaselineError
+from results.record import Record
+from results.records import Measurement, PlannedCase
+from results.render import find_device
+from results.store import StoredRun
+
+
+class Added(Record, frozen=True, kw_only=True):
+    """A case of a run that is now a session of an entry."""
+
+    run: str
+    case: str
+    entry: str
+    num_sessions: int  # of the entry, this one included
+    num_processes: int  # of this session
+    cautions: tuple[str, ...] = ()
+
+
+class Barred(Record, frozen=True, kw_only=True):
+    """A case of a run that did not become a baseline."""
+
+    run: str
+    case: str
+    reasons: tuple[str, ...]
+
+
+class CreateReport(Record, frozen=True, kw_only=True):
+    """What ``chipmark baseline create`` did."""
+
+    store: str
+    added: tuple[Added, ...]
+    barred: tuple[Barred, ...]
+    lacking: dict[str, tuple[str, ...]]  # entry -> what it lacks to be relied on
+    warnings: tuple[str, ...] = ()
+
+
+def create(
+    runs: Sequence[StoredRun], writer: StoreWriter, gating: Sequence[str], default_gating: Sequence[str]
+) -> CreateReport:
+    """Add every case of ``runs`` that may become a baseline; say why the others may not.
+
+    Args:
+        runs: each becomes one session.
+        writer: of the store.
+        gating: metrics that are to decide; empty for the entry's own, or the default.
+        default_gating: of entries that are new.
+
+    Raises:
+        OutputError: the store cannot be written.
+    """
+    added: list[Added] = []
+    barred: list[Barred] = []
+    lacking: dict[str, tuple[str, ...]] = {}
+    for run in runs:
+        for planned, measurements in _cases(run):
+            names = {"run": run.info.run_id, "case": planned.case.label}
+            try:
+                session, warnings = _session(run, planned, measurements)
+                entry = writer.add(session, gating, default_gating)
+            except BaselineError as error:
+                barred.append(Barred(reasons=tuple(str(error).split("\n")), **names))
+                continue
+            stored = read_sessions(entry).stored
+            lacking[entry.name] = (*thinness(stored), *mixed(stored))
+            added.append(
+                Added(
+                    entry=entry.name, num_sessions=len(stored), num_processes=len(measurements),
+                    cautions=tuple(warnings), **names,
+                )
+            )  # fmt: skip
+    return CreateReport(
+        store=str(writer.store), added=tuple(added), barred=tuple(barred), lacking=lacking,
+        warnings=tuple(f"{run.path}: {text}" for run in runs for text in run.warnings),
+    )  # fmt: skip
+
+
+def _cases(run: StoredRun) -> Iterator[tuple[PlannedCase, list[Measurement]]]:
+    """The planned cases, each with the newest measurement of each replicate."""
+    found: dict[str, list[Measurement]] = {planned.case.id: [] for planned in run.info.plan}
+    for measurement in run.measurements:
+        if measurement.case_id in found:
+            found[measurement.case_id].append(measurement)
+    for planned in run.info.plan:
+        yield planned, sorted(found[planned.case.id], key=lambda m: m.replicate)
+
+
+def _session(run: StoredRun, planned: PlannedCase, measurements: list[Measurement]) -> tuple[NewSession, list[str]]:
+    """The session and what to know about it.
+
+    Raises:
+        BaselineError: it may not become one; a reason a line.
+    """
+    device = find_device(run.info.devices, planned.case)
+    reasons = reasons_against(run, measurements, device) if measurements else ["was never measured"]
+    if reasons:
+        raise BaselineError("\n".join(dict.fromkeys(" ".join(reason.split()) for reason in reasons)))
+    keys, context = comparability(run.info, measurements)
+    session = NewSession(run, planned.case, measurements, device, keys, context)
+    return session, cautions(measurements, planned.replicates)

@@ -1,0 +1,86 @@
+"""The sessions of stored baselines that fit a candidate, as comparisons see them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from results.baseline_records import BaselineEntry
+from results.baseline_store import Entry, as_run, read_sessions, read_store
+from results.comparability import case_keys, differences
+from results.evidence import session_cases
+from results.session_case import SessionCase
+
+# An entry that shares these with a candidate is the same case, perhaps under other conditions.
+SAME_CASE = ("workload", "phase", "preset", "precision", "batch_size", "shape", "backend")
+
+CaseName = tuple[object, ...]
+
+
+class LoadedBaseline(NamedTuple):
+    """What was found: sessions, the metrics that decide by entry, what must be said."""
+
+    cases: list[SessionCase]
+    entries: list[BaselineEntry]
+    warnings: list[str]
+
+
+def load_baseline(stores: Sequence[Path], candidate: Iterable[SessionCase]) -> LoadedBaseline:
+    """The sessions of the entries that fit each case of ``candidate``.
+
+    Of entries for the same case, those with equal keys fit; the first store that has one is used.
+    If none has, the nearest is handed over, so that the comparison can say what differs. Superseded
+    and damaged entries are left out; what is damaged is told.
+
+    Raises:
+        BaselineError: a store is no folder.
+    """
+    wanted = {_name(case): case for case in candidate}
+    warnings: list[str] = []
+    found: dict[CaseName, list[Entry]] = {}
+    for store in stores:
+        for entry in read_store(store):
+            if entry.superseded is not None:
+                continue
+            warnings += entry.problems
+            if entry.info is not None and (name := _entry_name(entry.info)) in wanted:
+                found.setdefault(name, []).append(entry)
+    cases: list[SessionCase] = []
+    infos: list[BaselineEntry] = []
+    for name, entries in found.items():
+        for entry in _by_fitness(entries, wanted[name]):
+            sessions = _sessions(entry, warnings)
+            if sessions:
+                cases += sessions
+                infos += [entry.info] if entry.info else []
+                break
+    return LoadedBaseline(cases, infos, warnings)
+
+
+def _name(case: SessionCase) -> CaseName:
+    keys = case_keys(case.case)
+    return tuple(keys[key] for key in SAME_CASE)
+
+
+def _entry_name(info: BaselineEntry) -> CaseName:
+    keys = case_keys(info.case)
+    return tuple(keys[key] for key in SAME_CASE)
+
+
+def _by_fitness(entries: Sequence[Entry], candidate: SessionCase) -> list[Entry]:
+    """The entries with the fewest different keys first; of equals, those of the first store."""
+    return sorted(entries, key=lambda e: len(differences(e.info.keys, candidate.keys)) if e.info else 0)
+
+
+def _sessions(entry: Entry, warnings: list[str]) -> list[SessionCase]:
+    stored = read_sessions(entry, check_raw=False)  # whoever derives numbers from them does
+    warnings += stored.problems
+    cases = []
+    for session in stored.stored:
+        run = as_run(entry, session)
+        cases += session_cases(run)
+        warnings += [f"{entry.name}, session {session.session_id}: {text}" for text in run.warnings]
+    if not cases and not stored.problems:
+        warnings.append(f"{entry.name}: holds no session")
+    return cases

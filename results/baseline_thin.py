@@ -1,0 +1,61 @@
+"""What a baseline lacks before one may bet on it. A thin one is kept and used; it says so."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+
+from results.baseline_records import BaselineSession
+from results.verdict import RULE
+
+# Sessions that are closer together share the machine's temper: their drift would be taken for small.
+APART = timedelta(hours=1)
+# Sessions of several hosts are welcome: what differs between hosts is then known.
+MAY_DIFFER = frozenset(("host_id", "container"))
+
+
+def thinness(sessions: Sequence[BaselineSession]) -> list[str]:
+    """What to add to an entry with these sessions (oldest first); empty if nothing."""
+    found = []
+    num_apart = _num_apart([session.run.created_at for session in sessions])
+    missing = RULE.min_base_sessions - num_apart
+    if missing > 0:
+        close = (
+            f": {len(sessions)} are there, but {num_apart} with an hour between" if num_apart < len(sessions) else ""
+        )
+        found.append(f"needs {missing} more session{'' if missing == 1 else 's'}, an hour apart{close}")
+    short = [len(s.measurements) for s in sessions if len(s.measurements) < RULE.min_base_processes]
+    if short:
+        found.append(
+            f"{len(short)} of {len(sessions)} sessions have fewer than {RULE.min_base_processes} processes "
+            f"(run with --replicates {RULE.min_base_processes})"
+        )
+    return found
+
+
+def mixed(sessions: Sequence[BaselineSession]) -> list[str]:
+    """Circumstances that are not the same in all sessions: their changes would pass for drift."""
+    names = sorted({name for session in sessions for name in session.context} - MAY_DIFFER)
+    found = []
+    for name in names:
+        values = list(dict.fromkeys(str(session.context.get(name)) for session in sessions))
+        if len(values) > 1:
+            found.append(f"{name} differs between sessions: {', '.join(values)}")
+    return found
+
+
+def _num_apart(created_at: Sequence[str]) -> int:
+    """How many of these times lie at least an hour after the one counted before."""
+    counted: list[datetime] = []
+    for time in sorted(filter(None, map(_parsed, created_at))):
+        if not counted or time - counted[-1] >= APART:
+            counted.append(time)
+    return len(counted)
+
+
+def _parsed(text: str) -> datetime | None:
+    try:
+        time = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return time if time.tzinfo else time.replace(tzinfo=UTC)

@@ -1,0 +1,176 @@
+"""The words of a comparison that all formats share. Ratios are of times: above 1 is slower."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from results import units
+from results.comparison import CaseComparison, ComparisonReport, Difference, Judgement, Side
+from results.notes import one_line
+from results.record import Scalar
+from results.render import options_text, shape_text
+
+# A throughput is compared by the time of a step, so that "+" means slower in every row.
+METRIC_LABELS = {"throughput": "mean step", "latency_p50": "p50", "latency_p99": "p99"}
+LEGEND = (
+    "time: new over base, + is slower, with its 99 % interval; mean step: over the throughput windows "
+    "(throughput is its inverse); p50, p99: of single steps"
+)
+SIDES_LEGEND = "base v new: sessions x processes of either side"
+TOLD_LEGEND = "(in brackets): told only, does not count"
+
+ADVICE = {
+    "faster": "nothing to do",
+    "same": "nothing to do",
+    "slower": "look at what changed; `chipmark compare --ab` measures two versions side by side on one machine",
+    "inconclusive": "nobody could know from these numbers: add sessions as the notes say, or use a quieter machine",
+    "not-comparable": "compare like with like: the notes say what differs",
+    "failed": "see why with `chipmark show` on the candidate",
+}
+
+
+def case_text(row: CaseComparison) -> str:
+    """The whole case in one line: ``llm-decoder/tiny v1 train fp32 b2 torch@cpu sequence_length=64``."""
+    return one_line(f"{heading(row)} {short_case(row)}")
+
+
+def heading(row: CaseComparison) -> str:
+    """What rows are grouped under: ``llm-decoder/tiny v1, sequence_length=64``."""
+    case = row.case
+    shape = shape_text(case)
+    return one_line(f"{case.workload}/{case.preset} v{case.workload_version}" + (f", {shape}" if shape else ""))
+
+
+def short_case(row: CaseComparison) -> str:
+    """What tells a row from others under its heading: ``train fp32 b2 torch@cpu compile``."""
+    case = row.case
+    options = options_text(case.options)
+    text = f"{case.phase} {case.precision} b{case.batch_size} {case.backend}@{case.device} {options}"
+    return one_line(text)
+
+
+def change(ratio: float | None) -> str:
+    """A ratio as a change with its sign: ``+4.8 %``; ``x12.3`` beyond tenfold."""
+    if ratio is None or math.isnan(ratio):
+        return units.NOT_AVAILABLE
+    return f"{_signed(ratio)} %" if ratio < 10 else _signed(ratio)
+
+
+def change_with_interval(judgement: Judgement | None) -> str:
+    """``+4.8 % (+3.1..+6.5)``, or ``n/a``."""
+    if judgement is None or judgement.ratio is None:
+        return units.NOT_AVAILABLE
+    if judgement.ratio_low is None or judgement.ratio_high is None:
+        return change(judgement.ratio)
+    return f"{change(judgement.ratio)} ({_signed(judgement.ratio_low)}..{_signed(judgement.ratio_high)})"
+
+
+def throughput_change(row: CaseComparison) -> str:
+    """The change of the throughput itself, for rows that are about it; else empty."""
+    ratio = row.judgement.ratio if row.judgement else None
+    return change(1 / ratio) if ratio and row.metric == "throughput" else ""
+
+
+def sides(judgement: Judgement | None) -> str:
+    """``3x5 v 1x5``: sessions x processes of the base and of the candidate."""
+    if judgement is None:
+        return units.NOT_AVAILABLE
+    return (
+        f"{_replication(judgement.num_sessions_base, judgement.num_processes_base)} v "
+        f"{_replication(judgement.num_sessions_new, judgement.num_processes_new)}"
+    )
+
+
+def verdict_text(row: CaseComparison) -> str:
+    """The verdict; in brackets where it does not count."""
+    verdict = "failed" if row.failed else row.verdict
+    return verdict if row.gating or row.failed else f"({verdict})"
+
+
+def row_reasons(row: CaseComparison, shared: Sequence[Difference] = ()) -> list[str]:
+    """What must be said about one row, except circumstances that are ``shared`` by all."""
+    found = [difference_text(each) for each in row.differences]
+    if row.failed or row.verdict in ("inconclusive", "not-comparable"):
+        found.insert(0, one_line(f"{row.reason}{_need(row.judgement)}"))
+    elif row.judgement is not None and row.judgement.verdict != row.verdict:
+        found.insert(0, one_line(row.reason))
+    found += [difference_text(each) for each in row.circumstances if each not in shared]
+    return found + [one_line(text) for text in row.warnings]
+
+
+def shared_circumstances(rows: Sequence[CaseComparison]) -> list[Difference]:
+    """What differs alike in every row that was compared."""
+    compared = [row for row in rows if row.judgement is not None]
+    if not compared:
+        return []
+    return [each for each in compared[0].circumstances if all(each in row.circumstances for row in compared)]
+
+
+def difference_text(difference: Difference) -> str:
+    """``driver: 550.54 in the base, 560.35 now``."""
+    return one_line(f"{difference.key}: {_value(difference.base)} in the base, {_value(difference.new)} now")
+
+
+def side_text(name: str, side: Side) -> str:
+    """``candidate: 1 session (2026-11-22 10:11:12 UTC), 12 cases, Example CPU``."""
+    times = sorted(time.replace("T", " ").replace("+00:00", " UTC") for time in side.created_at)
+    period = "" if not times else f" ({times[0]})" if len(times) == 1 else f" ({times[0]} to {times[-1]})"
+    number = len(side.session_ids)
+    devices = ", ".join(side.device_names) or "unknown device"
+    hosts = [_counted(len(side.host_ids), "host")] if len(side.host_ids) > 1 else []
+    parts = [f"{_counted(number, 'session')}{period}", _counted(side.num_cases, "case"), devices, *hosts]
+    return one_line(f"{name}: {', '.join(parts)}")
+
+
+def general_lines(report: ComparisonReport) -> list[str]:
+    """What is true of the whole comparison, said once."""
+    lines = []
+    shared = shared_circumstances(report.rows)
+    if shared:
+        lines.append("differs, but does not refuse: " + "; ".join(difference_text(each) for each in shared))
+    lines += _unpaired("no baseline", report.only_in_candidate) + _unpaired("not in the candidate", report.only_in_base)
+    return lines + [one_line(f"warning: {text}") for text in report.warnings]
+
+
+def counts_text(report: ComparisonReport) -> str:
+    """``1 slower, 38 same, 1 inconclusive``; only what occurs, and what did not end well."""
+    found = [f"{number} {verdict}" for verdict, number in report.counts.items() if number]
+    return ", ".join(found + ([f"{report.num_failed} failed"] if report.num_failed else [])) or "nothing compared"
+
+
+def last_line(report: ComparisonReport) -> str:
+    """The whole verdict, what to do, and the exit code."""
+    reason = f": {report.reason}" if report.reason else ""
+    return one_line(f"{report.outcome}{reason}; {ADVICE[report.outcome]} (exit code {report.exit_code})")
+
+
+def _signed(ratio: float) -> str:
+    return f"x{ratio:.3g}" if ratio >= 10 else f"{100 * (ratio - 1):+.1f}"
+
+
+def _replication(num_sessions: int, num_processes: int) -> str:
+    return f"{num_sessions}x{num_processes / num_sessions:.3g}" if num_sessions else "0"
+
+
+def _need(judgement: Judgement | None) -> str:
+    if judgement is None or judgement.sessions_needed is None:
+        return ""
+    side = {"new": " of the candidate", "base": " of the base", "both": " on both sides"}
+    which = side[judgement.sessions_needed_of] if judgement.sessions_needed_of else ""
+    return f"; about {_counted(judgement.sessions_needed, 'more session')}{which} would settle it"
+
+
+def _value(value: Scalar) -> str:
+    return "unknown" if value is None else str(value)
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def _unpaired(what: str, labels: Sequence[str], shown: int = 5) -> list[str]:
+    if not labels:
+        return []
+    rest = f" and {len(labels) - shown} others" if len(labels) > shown else ""
+    return [one_line(f"{what}: {', '.join(labels[:shown])}{rest}")]
