@@ -8,7 +8,7 @@ under the entry-point group ``chipmark.backends``.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Protocol, runtime_checkable
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -74,6 +74,24 @@ class Step(Protocol):
 
     def timer(self) -> DeviceTimer | None:
         """A fresh device timer, or None where the device has no events (CPU)."""
+
+
+class FlopCount(NamedTuple):
+    """FLOPs (2 per multiply-add of matrix products and convolutions), or None with the reason."""
+
+    flops: int | None
+    reason: str = ""
+
+
+@runtime_checkable
+class CountsFlops(Protocol):
+    """What a :class:`Step` may offer beside its members: an independent count of its FLOPs."""
+
+    def count_flops(self, first: int, steps: int) -> FlopCount:
+        """Run steps ``first`` to ``first + steps - 1``, as :meth:`Step.run` does, and count their FLOPs.
+
+        Only called outside of timed regions, after everything was measured; may be slow.
+        """
 
 
 @runtime_checkable

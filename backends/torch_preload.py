@@ -25,6 +25,7 @@ ALWAYS = (
 WITHOUT_DEVICES = (
     "torch._dynamo",
     "torch._subclasses.fake_tensor",
+    "torch.utils.flop_counter",
     "torchao.quantization",
     "torchao.float8",
     "torch.onnx._internal.exporter._core",

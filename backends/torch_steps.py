@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from backends.base import NUM_ROTATING_BATCHES
+from backends.base import NUM_ROTATING_BATCHES, FlopCount
 from backends.torch_devices import EventTimer, event_timer, peak_memory_bytes, waiter
 from backends.torch_facts import ProductTrace
 from backends.torch_flags import set_inference_mode
@@ -84,6 +84,13 @@ class TorchStep:
     def run(self, i: int) -> None:
         """See ``Step``."""
         raise NotImplementedError
+
+    def count_flops(self, first: int, steps: int) -> FlopCount:
+        """See ``CountsFlops``."""
+        from backends.torch_flops import count_flops
+
+        setup = self._setup
+        return count_flops(self.run, range(first, first + steps), setup.precision, setup.compiled)
 
     def _own_facts(self) -> dict[str, object]:
         return {"input_rotation": f"{NUM_ROTATING_BATCHES} batches"}

@@ -44,7 +44,7 @@ def describe() -> Environment:
         cpu_count_physical=psutil.cpu_count(logical=False),
         cpu_count_usable=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else None,
         memory_bytes=psutil.virtual_memory().total,
-        packages={name: v for name in PACKAGES if (v := _version(name))} | _driver(),
+        packages={name: v for name in PACKAGES if (v := _version(name))} | nvidia_driver(),
         variables={name: _storable(os.environ[name]) for name in VARIABLES if name in os.environ},
         host_id=host_id(),
         container=_container(),
@@ -89,7 +89,7 @@ def _version(package: str) -> str | None:
         return None
 
 
-def _driver() -> dict[str, str]:
+def nvidia_driver() -> dict[str, str]:
     """The NVIDIA driver's version, where there is a driver."""
     try:
         import pynvml

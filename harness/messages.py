@@ -11,6 +11,7 @@ from array import array
 
 import msgspec
 
+from harness.guards.before import Before
 from results.records import (
     CaseSpec,
     EnergyReading,
@@ -19,6 +20,7 @@ from results.records import (
     MeasureSpec,
     Memory,
     Numerics,
+    Scalar,
     Stage,
     Status,
     Support,
@@ -35,6 +37,7 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
     case: CaseSpec
     measure: MeasureSpec
     log_path: str
+    before: Before | None = None  # the machine before the run, for guards
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -54,6 +57,7 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     energy: EnergyReading | None = None
     memory: Memory | None = None
     guards: tuple[Guard, ...] | None = None
+    machine: dict[str, Scalar] | None = None
     clock: str | None = None
     device_clock: str | None = None
     device_clock_reason: str | None = None

@@ -16,6 +16,7 @@ import msgspec
 import numpy as np
 
 from harness import worker
+from harness.guards.before import before
 from harness.messages import Draft, Task
 from harness.supervisor import Limits, Supervisor
 from results.records import CaseSpec, Measurement, MeasureSpec, Stage
@@ -119,7 +120,7 @@ def measure_one(
     on_stage: Callable[[Stage], None] = lambda stage: None,
 ) -> tuple[Measurement, Mapping[str, np.ndarray]]:
     """Measure one replicate in a worker; returns the record and its raw samples (ns)."""
-    task = Task(case=case, measure=measure, log_path=str(folder / LOG_FILE))
+    task = Task(case=case, measure=measure, log_path=str(folder / LOG_FILE), before=before())
     limits = Limits(measure.timeout_seconds, measure.progress_timeout_seconds)
     started_at = datetime.now(UTC).isoformat(timespec="milliseconds")
     start = time.monotonic()

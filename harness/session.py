@@ -14,6 +14,7 @@ from typing import Any
 from backends import REGISTRY as BACKENDS
 from harness import environment, plan
 from harness.discovery import BackendReport, discover
+from harness.guards.before import before
 from harness.run_folder import RunFolder
 from harness.runner import Interrupted, Interrupts, interruptible, measure_all
 from harness.selfcheck import cache as selfcheck_cache
@@ -55,6 +56,7 @@ class Session:
             UsageError: anything wrong with the request; found before measuring where possible.
         """
         plan.check_filters(filters)
+        before()  # now, while nothing of ours is running
         suite = load_suite(suite_name) if suite_name else None
         cases = plan.combine(suite, filters) if suite else []
         with RunFolder(out, suite_name or "run") as folder:
@@ -108,6 +110,7 @@ class Session:
             RunFolderError: it is no run, or another process is writing it.
             UsageError: this is not the machine and software that the run was made with.
         """
+        before()
         stored = open_run(folder)
         check_same_setting(stored.info)
         done = {slot for slot, status in endings(stored).items() if status in GOOD_STATUSES}

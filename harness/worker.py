@@ -2,25 +2,33 @@
 
 Order of stages: open the device, ask for support, reference outputs, prepare, numerics gate
 (its first step is the first call), warm up, measure, finish. Each stage is announced before it
-begins, so that whatever ends the worker, the parent knows where.
+begins, so that whatever ends the worker, the parent knows where. Guards watch the timed passes;
+FLOPs are counted last, after the final status, so that even a crash there costs nothing.
 """
 
 from __future__ import annotations
 
 import os
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from multiprocessing.connection import Connection
 from typing import Any
 
 import msgspec
+import numpy as np
 
 from backends import REGISTRY as BACKENDS
 from backends.base import GATE_STEPS, Backend, Step, gate_is_enough
-from harness import meters, numerics
+from harness import numerics
 from harness.clock import Clock, HostClock
+from harness.error_text import one_line
+from harness.guards.base import Scene
+from harness.guards.flops import flops_guard
+from harness.guards.guard_set import GuardSet, attempt
+from harness.guards.step_times import step_time_guards
 from harness.isolation import isolate, peak_memory_bytes, reset_peak_memory
 from harness.messages import Event, Task
+from harness.meters.metered import Metered
 from harness.timed_loop import (
     Budget,
     Position,
@@ -31,7 +39,7 @@ from harness.timed_loop import (
 )
 from harness.warmup import warm_up
 from results.errors import BackendUnavailable, ChipmarkError
-from results.records import CaseSpec, Device, EnergyReading, Memory, Numerics, Stage, Work
+from results.records import CaseSpec, Device, Guard, Memory, Numerics, Stage, Work
 from workloads import REGISTRY as WORKLOADS
 from workloads.base import Workload
 
@@ -73,10 +81,10 @@ def run_task(task: Task, reporter: Any, clock: Clock) -> None:
     except BackendUnavailable as error:
         reporter.send(status="unsupported", reason=str(error))
     except MemoryError as error:
-        reporter.send(status="out_of_memory", reason=_one_line(error) or "MemoryError")
+        reporter.send(status="out_of_memory", reason=one_line(error) or "MemoryError")
     except Exception as error:
         status = "out_of_memory" if _is_out_of_memory(error) else "failed"
-        reason = str(error) if isinstance(error, ChipmarkError) else f"{type(error).__name__}: {_one_line(error)}"
+        reason = str(error) if isinstance(error, ChipmarkError) else f"{type(error).__name__}: {one_line(error)}"
         reporter.send(status=status, reason=reason, detail=traceback.format_exc())
 
 
@@ -97,6 +105,8 @@ class CaseRun:
         self.backend: Backend = BACKENDS.get(self.case.backend)
         self.work: Work = self.workload.work(self.case.preset, self.case.phase, self.case.batch_size, self.case.shape)
         self.position = Position(self.work.steps)
+        self.before = task.before
+        self.guards: tuple[Guard, ...] = ()
 
     def run(self) -> None:
         """All stages; ends by returning after the final event, or by an exception."""
@@ -113,6 +123,7 @@ class CaseRun:
         verdict = self._gate(step, reference)
         self._measure(step, device)
         self._finish(step, verdict)
+        self._count_flops(step)
 
     def _stage(self, stage: Stage, **news: Any) -> None:
         self.reporter.send(stage=stage, **news)
@@ -144,26 +155,45 @@ class CaseRun:
 
     def _measure(self, step: Step, device: Device) -> None:
         send, spec = self.reporter.send, self.spec
+        watched = self._watch(step, device)  # may take long, and the device is to be warm afterwards
         self._stage("warmup")
         warm = warm_up(step, self.clock, self.position, spec)
         send(warmup=warm.record, warmup_ns=warm.samples.tobytes())
         self._stage("measure")
-        budget, step_ns, reasons = Budget.of(spec), warm.step_ns, []
+        budget, step_ns, reasons, latency_ns = Budget.of(spec), warm.step_ns, [], bytearray()
+
+        def report(**news: Any) -> None:
+            """Between two windows or chunks, never inside one."""
+            send(**news)
+            latency_ns.extend(news.get("latency_ns", b""))
+            watched.mark()
+
         with quiet_gc():
             with Metered(device) as metered:
+                watched.start()
                 if "throughput" in self.case.scenarios:
                     reason = measure_throughput(
-                        step, self.clock, self.position, budget, step_ns, lambda w: send(windows=(w,))
+                        step, self.clock, self.position, budget, step_ns, lambda w: report(windows=(w,))
                     )
                     reasons.append(f"throughput: {reason}")
                 if "latency" in self.case.scenarios:
                     reason = measure_latency(
-                        step, self.clock, self.position, budget, step_ns, lambda b: send(latency_ns=b)
+                        step, self.clock, self.position, budget, step_ns, lambda b: report(latency_ns=b)
                     )
                     reasons.append(f"latency: {reason}")
+                watched.stop()
             send(stop_reason="; ".join(reasons), energy=metered.reading)
             name = measure_device_time(step, self.position, budget, step_ns, lambda b: send(device_ns=b))
         send(device_clock=name, device_clock_reason="" if name else "the device has no event clock")
+        self.guards = (*watched.guards, *step_time_guards(np.frombuffer(latency_ns, np.int64), self.work.steps))
+        send(guards=self.guards, machine=watched.machine)
+
+    def _watch(self, step: Step, device: Device) -> GuardSet:
+        def own_bytes() -> int | None:
+            peak = step.facts.get("peak_memory_bytes")
+            return peak if isinstance(peak, int) else None
+
+        return GuardSet(Scene(device, step.facts, self.before, own_device_bytes=own_bytes))
 
     def _finish(self, step: Step, verdict: Numerics) -> None:
         self._stage("finish")
@@ -176,42 +206,13 @@ class CaseRun:
             raise CaseEnd("invalid", f"{self.case.precision} was asked for but not executed: {evidence}")
         self.reporter.send(status="ok", reason="")
 
-
-class Metered:
-    """The energy of a ``with`` block, by the first meter that can read the device."""
-
-    def __init__(self, device: Device) -> None:
-        self.device, self.meter = device, None
-        self.reading = EnergyReading(reason="no power meter reads this device yet")
-        reasons = []
-        for name in meters.REGISTRY.names():
-            try:
-                meter = meters.REGISTRY.get(name)
-                reason = meter.probe(device)
-            except Exception as error:  # a broken plugin must not cost the measurement
-                reason = f"{type(error).__name__}: {_one_line(error)}"
-            if reason is None:
-                self.meter = meter
-                return
-            reasons.append(f"{name}: {reason}")
-        if reasons:
-            self.reading = EnergyReading(reason="; ".join(reasons))
-
-    def __enter__(self) -> Metered:
-        self._try("start", lambda meter: meter.start(self.device))
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._try("stop", lambda meter: setattr(self, "reading", meter.stop()))
-
-    def _try(self, what: str, call: Callable[[meters.base.Meter], None]) -> None:
-        if self.meter is None:
+    def _count_flops(self, step: Step) -> None:
+        """Last of all, when the result is in: it costs time and memory, and may change the weights."""
+        if self.work.flops <= 0:
             return
-        try:
-            call(self.meter)
-        except Exception as error:  # a broken meter must not cost the measurement
-            self.meter = None
-            self.reading = EnergyReading(reason=f"meter failed at {what}: {type(error).__name__}: {_one_line(error)}")
+        found: list[Guard] = []
+        failed = attempt("flops", lambda: found.append(flops_guard(step, self.work, self.position)))
+        self.reporter.send(guards=(*self.guards, failed or found[0]))
 
 
 def find_device(backend: Backend, case: CaseSpec) -> Device:
@@ -248,11 +249,6 @@ def peak_memory(step: Step) -> Memory:
 def _is_out_of_memory(error: Exception) -> bool:
     text = str(error).lower()
     return "outofmemory" in type(error).__name__.lower() or any(words in text for words in OOM_TEXTS)
-
-
-def _one_line(error: BaseException) -> str:
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return lines[0][:500] if lines else ""
 
 
 def _plain(value: object) -> object:
