@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from results.case_summary import CaseSummary, RunSummary
+from results.guard_notes import guard_case_notes, guard_notes
 from results.metrics import METRIC
 from results.stats import PERCENTS, min_samples
 
@@ -58,8 +59,7 @@ def _quality_notes(case: CaseSummary) -> list[str]:
         notes.append(f"error not checked: {case.numerics_error_reason}")
     if case.warmup_steady is False:
         notes.append("not steady: warm-up ended at its time cap (the record tells the spread); times may still drift")
-    bad_guards = [guard for guard in case.guards if guard.verdict in ("WARN", "FAIL")]
-    return notes + [f"{guard.name} {guard.verdict}: {guard.reason}" for guard in bad_guards]
+    return notes + guard_case_notes(case)
 
 
 def general_notes(summary: RunSummary) -> list[str]:
@@ -82,4 +82,5 @@ def general_notes(summary: RunSummary) -> list[str]:
     reasons = list(dict.fromkeys(case.energy_j_reason for case in measured))
     if measured and all(reasons):
         notes.append(f"{METRIC['energy_j'].label} n/a: " + "; ".join(reasons))
+    notes += guard_notes(measured)
     return [one_line(text) for text in (*notes, *summary.warnings, *summary.run.notes)]

@@ -46,7 +46,7 @@ def flat_row(summary: CaseSummary) -> dict[str, Scalar]:
     for name in CaseSummary.__struct_fields__:
         if name not in ("case_id", "case", "guards"):
             row[name] = getattr(summary, name)
-    row["guards"] = "; ".join(f"{guard.name}={guard.verdict}" for guard in summary.guards)
+    row["guards"] = "; ".join(dict.fromkeys(f"{guard.name}={guard.verdict}" for guard in summary.guards))
     return row
 
 
