@@ -61,6 +61,32 @@ class CaseSummary(Record, frozen=True, kw_only=True):
     steps_per_s_reason: str = ""
     flops_per_s: float | None = None
     flops_per_s_reason: str = ""
+    bytes_per_s: float | None = None
+    bytes_per_s_reason: str = ""
+
+    mfu: float | None = None
+    mfu_reason: str = ""
+    peak_flops_per_s: float | None = None
+    peak_flops_per_s_reason: str = ""
+    peak_source: str = ""
+    ceiling_fraction: float | None = None
+    ceiling_fraction_reason: str = ""
+    ceiling_flops_per_s: float | None = None
+    ceiling_flops_per_s_reason: str = ""
+    ceiling_source: str = ""
+    bandwidth_fraction: float | None = None
+    bandwidth_fraction_reason: str = ""
+    ceiling_bytes_per_s: float | None = None
+    ceiling_bytes_per_s_reason: str = ""
+    ceiling_bytes_source: str = ""
+    arithmetic_intensity: float | None = None
+    arithmetic_intensity_reason: str = ""
+    bytes_basis: Literal["defined", "lower bound"] | None = None
+    ridge_intensity: float | None = None
+    ridge_intensity_reason: str = ""
+    ridge_source: str = ""
+    bound: Literal["compute", "memory"] | None = None
+    bound_reason: str = ""
 
     num_latency_samples: int = 0
     latency_p50_s: float | None = None

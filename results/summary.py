@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from results import stats
 from results.case_summary import CaseSummary, LatencyKind, RunHeader, RunSummary, SummaryStatus, TokenKind
+from results.ceilings import with_ceilings
 from results.errors import RunFolderError
 from results.records import Measurement, Phase, PlannedCase, Timing
 from results.replicates import Totals, check, counted, totals
@@ -94,7 +95,8 @@ def summarize(run: StoredRun) -> list[CaseSummary]:
     for case_id, found in by_case.items():
         if case_id not in planned_ids:
             run.warn(f"case {case_id} ({found[0].case.label}) is not in the run's plan: it is left out")
-    return [_summarize_case(run, planned, by_case.get(planned.case.id, [])) for planned in run.info.plan]
+    summaries = [_summarize_case(run, planned, by_case.get(planned.case.id, [])) for planned in run.info.plan]
+    return with_ceilings(run, summaries, by_case)
 
 
 def _summarize_case(run: StoredRun, planned: PlannedCase, replicates: list[Measurement]) -> CaseSummary:
@@ -155,7 +157,7 @@ def _numbers(run: StoredRun, replicates: list[Measurement]) -> Fields:
 
 
 def _rates(summed: Totals, planned: bool) -> Fields:
-    names = ("throughput_per_s", "tokens_per_s", "steps_per_s", "flops_per_s")
+    names = ("throughput_per_s", "tokens_per_s", "steps_per_s", "flops_per_s", "bytes_per_s")
     if summed.elapsed_ns == 0:
         why = "no throughput window was measured" if planned else "scenario throughput was not planned"
         return {f"{name}_reason": why for name in names}
@@ -169,7 +171,10 @@ def _rates(summed: Totals, planned: bool) -> Fields:
         "tokens_per_s": None if summed.tokens is None else summed.tokens / elapsed_s,
         "tokens_per_s_reason": "the workload has no tokens" if summed.tokens is None else "",
         "steps_per_s": summed.iterations / elapsed_s,
-        "flops_per_s": summed.flops / elapsed_s,
+        "flops_per_s": summed.flops / elapsed_s if summed.flops else None,
+        "flops_per_s_reason": "" if summed.flops else "the workload has no matrix products",
+        "bytes_per_s": None if summed.bytes is None else summed.bytes / elapsed_s,
+        "bytes_per_s_reason": "the workload does not define the bytes it moves" if summed.bytes is None else "",
     }
 
 

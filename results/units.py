@@ -48,6 +48,18 @@ def flops(value: float | None) -> str:
     return f"{text.rstrip('PTGMk')} {text[len(text.rstrip('PTGMk')) :]}FLOP/s"
 
 
+def bandwidth(value: float | None) -> str:
+    """Bytes a second with decimal prefixes, as memory is sold: ``3.35e12`` -> ``3.35 TB/s``."""
+    return NOT_AVAILABLE if value is None else _with_unit(value, "B/s")
+
+
+def number(value: float | None) -> str:
+    """A plain number: ``12345`` -> ``12.3k``, ``0.25`` -> ``0.250``."""
+    if value is None:
+        return NOT_AVAILABLE
+    return _scaled(value, _DECIMAL) if value == 0 or abs(value) >= 1 else digits3(value)
+
+
 def memory(value: float | None) -> str:
     """Bytes with binary prefixes: ``1610612736`` -> ``1.50 GiB``."""
     return NOT_AVAILABLE if value is None else _scaled(value, _BINARY)
