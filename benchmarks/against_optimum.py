@@ -97,7 +97,8 @@ def call(python: str, script: str, wanted: dict[str, object], folder: Path) -> t
     environment = os.environ | {"HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1", "PYTHONPATH": os.getcwd()}
     start = time.perf_counter()
     command = [python, str(file), json.dumps(wanted)]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    # In the scratch folder: optimum-benchmark writes a log where it stands.
+    done = subprocess.run(command, env=environment, cwd=folder, capture_output=True, text=True, check=False)
     wall_s = time.perf_counter() - start
     lines = [line for line in done.stdout.splitlines() if line.startswith("RESULT ")]
     if script is not SAVE_MODEL and not lines:

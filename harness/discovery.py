@@ -79,6 +79,7 @@ def discover(supervisor: Supervisor, names: list[str], log_path: str = "") -> li
                 reports[report.name] = report
         unanswered = next((name for name in left if name not in reports), None)
         if unanswered is not None:  # the one that was being asked when the worker ended
-            why = ending.reason or "its answer cannot be read"
+            # The log lies in a folder that is removed when there is nothing to measure.
+            why = ending.reason.removesuffix("; see worker.log") or "its answer cannot be read"
             reports[unanswered] = BackendReport(name=unanswered, reason=f"device discovery failed: {why}")
     return [reports[name] for name in names]

@@ -83,8 +83,7 @@ def judge(
     text, expected = reference
     if text == "self":
         return Numerics(reference="this case is the FP32 reference", verdict="reference")
-    stacked, expected = _compared(case, stacked, expected)
-    checks = _checks(LIMITS[case.precision], stacked, expected, has_top1)
+    checks = _checks(LIMITS[case.precision], *_compared(case, stacked, expected), has_top1)
     failed = [f"{c.name} {c.value:.3g} past its limit {c.threshold:g}" for c in checks if not c.passed]
     return Numerics(
         reference=text, verdict="fail" if failed else "pass", checks=tuple(checks), reason="; ".join(failed)

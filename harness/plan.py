@@ -163,7 +163,7 @@ def _case(entry: CaseEntry, values: Mapping[str, Any], place: str) -> CaseSpec:
     if values["preset"] not in spec.presets:
         raise UnknownNameError("preset", values["preset"], spec.presets, where=f"{place}.preset")
     preset = spec.presets[values["preset"]]
-    return CaseSpec(
+    case = CaseSpec(
         workload=spec.name,
         workload_version=spec.version,
         phase=values["phase"],
@@ -177,6 +177,20 @@ def _case(entry: CaseEntry, values: Mapping[str, Any], place: str) -> CaseSpec:
         scenarios=entry.scenarios,
         seed=entry.seed,
     )
+    _check_possible(case, place)
+    return case
+
+
+def _check_possible(case: CaseSpec, place: str) -> None:
+    """Ask the workload for its work and the backend about its options: both refuse what cannot be."""
+    module = sys.modules[type(BACKENDS.get(case.backend)).__module__]
+    check_options = getattr(module, "check_options", None)
+    try:
+        WORKLOADS.get(case.workload).work(case.preset, case.phase, case.batch_size, case.shape)
+        if check_options is not None:
+            check_options(case.options)
+    except UsageError as error:
+        raise SuiteError(f"{place}: {error}") from error
 
 
 def _sub(

@@ -52,12 +52,19 @@ class BarProgress:
     def __init__(self, total: int) -> None:
         from rich.console import Console
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+        from rich.table import Column
 
+        # In a narrow terminal the case's name gives way, never the counter, the stage or the time left.
+        whole, rest = (
+            Column(no_wrap=True, min_width=2 * len(str(total)) + 1),
+            Column(no_wrap=True, overflow="ellipsis", ratio=1),
+        )
         self.total, self.done, self.started = total, 0, time.monotonic()
         self._bar: Any = Progress(
-            MofNCompleteColumn(), BarColumn(bar_width=20), TimeElapsedColumn(),
-            TextColumn("{task.fields[left]}"), TextColumn("{task.description}", markup=False),
-            console=Console(stderr=True), auto_refresh=False, transient=True,
+            MofNCompleteColumn(table_column=whole), BarColumn(bar_width=12), TimeElapsedColumn(),
+            TextColumn("{task.fields[left]}", table_column=Column(no_wrap=True)),
+            TextColumn("{task.description}", markup=False, table_column=rest),
+            console=Console(stderr=True), auto_refresh=False, transient=True, expand=True,
         )  # fmt: skip
         self._task = self._bar.add_task("starting", total=total, left="")
 
@@ -70,15 +77,15 @@ class BarProgress:
 
     def case_started(self, case: CaseSpec, replicate: int) -> None:
         """Show the case."""
-        self._show(f"{case.label}: starting")
+        self._show(f"starting: {case.label}")
 
     def stage_changed(self, case: CaseSpec, stage: Stage) -> None:
         """Show the stage, unless it is one that must not be disturbed."""
         if stage in SILENT_STAGES:
             if stage == "warmup":
-                self._show(f"{case.label}: warm-up and measuring")
+                self._show(f"warm-up and measuring: {case.label}")
             return
-        self._show(f"{case.label}: {stage}")
+        self._show(f"{stage}: {case.label}")
 
     def case_finished(self, measurement: Measurement) -> None:
         """Advance; failures stay on the screen."""
@@ -87,7 +94,7 @@ class BarProgress:
             reason = f"{measurement.case.label}: {measurement.status} at {measurement.stage}: {measurement.reason}"
             self._bar.console.print(one_line(reason), markup=False, highlight=False)
         self._bar.advance(self._task)
-        self._show(f"{measurement.case.label}: {measurement.status}")
+        self._show(f"{measurement.status}: {measurement.case.label}")
 
     def _show(self, text: str) -> None:
         left = ""

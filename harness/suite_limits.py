@@ -29,6 +29,12 @@ def check_measure(measure: MeasureSpec, source: str) -> None:
             raise SuiteError(f"{source}: measure.{field}: must be greater than 0 and at most {most:.15g}, is {value}")
     if measure.max_seconds < measure.min_seconds:
         raise SuiteError(f"{source}: measure.max_seconds: is below measure.min_seconds")
+    if measure.progress_timeout_seconds <= measure.warmup_max_seconds:
+        # A worker says nothing while it warms up.
+        raise SuiteError(
+            f"{source}: measure.progress_timeout_seconds: must be greater than measure.warmup_max_seconds "
+            f"({measure.warmup_max_seconds:g}), is {measure.progress_timeout_seconds:g}"
+        )
 
 
 def check_axis(key: str, values: Sequence[Any], place: str) -> None:

@@ -62,7 +62,7 @@ class Registry(Generic[T]):
             self._resolved[name] = self._resolve(self._values[name])
         except (Exception, SystemExit) as error:  # a foreign import may raise anything
             raise UsageError(
-                f"{self.kind} {name!r} cannot be loaded: {type(error).__name__}: {error}; "
+                f"{self.kind} {name!r} cannot be loaded: {type(error).__name__}: {' '.join(str(error).split())}; "
                 "repair or uninstall the package that provides it"
             ) from error
         return self._resolved[name]

@@ -154,3 +154,16 @@ def test_schedule_interleaves_replicates_in_a_seeded_random_order() -> None:
         assert {replicate for _, replicate in one} == {number}
         assert {case.id for case, _ in one} == {p.case.id for p in plan}
     assert [c.id for c, _ in rounds[0]] != [c.id for c, _ in rounds[1]]
+
+
+@pytest.mark.parametrize(
+    ("case", "message"),
+    [
+        ("options = { threads = 0 }", "t.toml: case[0]: torch: option threads must be a whole number of 1 or more"),
+        ('backend = "onnxruntime"\nphase = "prefill"\noptions = { graph_optimization = "al" }', "graph_optimization"),
+        ('phase = "prefill"\nshape = { prompt_tokens = 5000 }', "t.toml: case[0]: .*5000"),
+    ],
+)
+def test_what_a_backend_or_workload_cannot_do_is_found_before_anything_starts(case: str, message: str) -> None:
+    with pytest.raises(SuiteError, match=message.replace("[0]", r"\[0\]")):
+        cases(case)

@@ -92,3 +92,9 @@ def test_unknown_suite_and_missing_file(tmp_path: Path, monkeypatch: pytest.Monk
     (tmp_path / "mine.toml").write_text(GOOD)
     with pytest.raises(UnknownNameError, match="use its whole name, mine.toml"):
         load_suite("mine")
+
+
+def test_a_silent_warm_up_must_not_look_like_a_hang() -> None:
+    text = GOOD.replace("min_seconds = 1", "warmup_max_seconds = 5.0\nprogress_timeout_seconds = 5.0")
+    with pytest.raises(SuiteError, match=r"measure\.progress_timeout_seconds: must be greater than .*\(5\), is 5"):
+        parse_suite(text, "t.toml")

@@ -162,14 +162,17 @@ def test_loss_scaling_survives_an_overflow(backend, cpu, monkeypatch, toy):
     assert not np.array_equal(losses[0::4], np.repeat(losses[:1], 4, 0))  # it did learn
 
 
-def test_inputs_rotate_over_four_batches(backend, cpu):
-    workload = ToyMlp()
-    step = backend.prepare(workload, make_case(workload, "infer"), cpu)
+@pytest.mark.parametrize(
+    ("toy", "phase", "shape"), [(ToyMlp, "infer", (4, NUM_CLASSES)), (ToyDecoder, "prefill", (4, VOCABULARY))]
+)
+def test_inputs_rotate_over_four_batches(backend, cpu, toy, phase, shape):
+    workload = toy()
+    step = backend.prepare(workload, make_case(workload, phase), cpu)
     logits = []
     for i in range(8):
         step.run(i)
         logits.append(step.outputs()["logits"])
-    assert logits[0].shape == (4, NUM_CLASSES)
+    assert logits[0].shape == shape
     assert len({array.tobytes() for array in logits}) == 4
     np.testing.assert_array_equal(logits[:4], logits[4:])
 
@@ -262,3 +265,13 @@ def test_outputs_before_the_first_run_are_an_error(backend, cpu):
 def test_a_conversion_that_fails_in_prepare_says_what_to_do(backend, cpu):
     with pytest.raises(ChipmarkError, match="choose another precision"):
         backend.prepare(ToyMlp(), make_case(ToyMlp(), "infer", "fp8"), cpu)
+
+
+@pytest.mark.parametrize("tf32", [False, True])
+def test_tf32_is_off_unless_asked_for_whatever_was_set_before(backend, cpu, tf32):
+    torch.set_float32_matmul_precision("medium" if tf32 else "high")
+    torch.backends.cudnn.allow_tf32 = not tf32
+    options = {"tf32": True} if tf32 else {}
+    backend.prepare(ToyMlp(), make_case(ToyMlp(), "infer", **options), cpu)
+    assert torch.get_float32_matmul_precision() == ("high" if tf32 else "highest")
+    assert torch.backends.cudnn.allow_tf32 is tf32
