@@ -65,9 +65,9 @@ class StoredProcess(NamedTuple):
 
 if TYPE_CHECKING:
 
-    class _Facts(msgspec.Struct): ...  # noqa: D101
+    class _Facts(msgspec.Struct): ...
 
-    class _Machine(msgspec.Struct): ...  # noqa: D101
+    class _Machine(msgspec.Struct): ...
 
 else:
     _Facts = msgspec.defstruct("_Facts", [(name, object, None) for name in FACTS])

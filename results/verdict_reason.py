@@ -21,7 +21,7 @@ def reason_of(verdict: Verdict, d: float, half_width: float, num_sessions: int, 
         num_processes: of the baseline, all sessions together.
         rule: the thresholds that it was drawn with.
     """
-    limit, confidence = change(rule.min_change), f"{100 * rule.confidence:g} %"
+    limit, confidence = f"{100 * math.expm1(rule.min_change):.3g} %", f"{100 * rule.confidence:g} %"
     interval = f"{confidence} interval {change(d - half_width)} to {change(d + half_width)}"
     if verdict == "same":
         return f"the whole {interval} is within {limit}"
