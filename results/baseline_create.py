@@ -8,11 +8,14 @@ from results.baseline_bars import cautions, reasons_against
 from results.baseline_store import read_sessions
 from results.baseline_thin import mixed, thinness
 from results.baseline_writer import NewSession, StoreWriter
-from results.comparability import comparability
+from results.case_comparison import FIELDS, GATING_ORDER
+from results.comparison import ComparedMetric
 from results.errors import BaselineError
+from results.evidence import session_cases
 from results.record import Record
 from results.records import Measurement, PlannedCase
 from results.render import find_device
+from results.session_case import SessionCase
 from results.store import StoredRun
 
 
@@ -45,16 +48,13 @@ class CreateReport(Record, frozen=True, kw_only=True):
     warnings: tuple[str, ...] = ()
 
 
-def create(
-    runs: Sequence[StoredRun], writer: StoreWriter, gating: Sequence[str], default_gating: Sequence[str]
-) -> CreateReport:
+def create(runs: Sequence[StoredRun], writer: StoreWriter, gating: Sequence[ComparedMetric]) -> CreateReport:
     """Add every case of ``runs`` that may become a baseline; say why the others may not.
 
     Args:
         runs: each becomes one session.
         writer: of the store.
-        gating: metrics that are to decide; empty for the entry's own, or the default.
-        default_gating: of entries that are new.
+        gating: metrics that are to decide; empty for the entry's own, or the default of a comparison.
 
     Raises:
         OutputError: the store cannot be written.
@@ -63,11 +63,12 @@ def create(
     barred: list[Barred] = []
     lacking: dict[str, tuple[str, ...]] = {}
     for run in runs:
+        evidence = {each.case.id: each for each in session_cases(run)}
         for planned, measurements in _cases(run):
             names = {"run": run.info.run_id, "case": planned.case.label}
             try:
-                session, warnings = _session(run, planned, measurements)
-                entry = writer.add(session, gating, default_gating)
+                session, warnings = _session(run, planned, measurements, evidence[planned.case.id], gating)
+                entry = writer.add(session, gating)
             except BaselineError as error:
                 barred.append(Barred(reasons=tuple(str(error).split("\n")), **names))
                 continue
@@ -95,7 +96,13 @@ def _cases(run: StoredRun) -> Iterator[tuple[PlannedCase, list[Measurement]]]:
         yield planned, sorted(found[planned.case.id], key=lambda m: m.replicate)
 
 
-def _session(run: StoredRun, planned: PlannedCase, measurements: list[Measurement]) -> tuple[NewSession, list[str]]:
+def _session(
+    run: StoredRun,
+    planned: PlannedCase,
+    measurements: list[Measurement],
+    evidence: SessionCase,
+    gating: Sequence[ComparedMetric],
+) -> tuple[NewSession, list[str]]:
     """The session and what to know about it.
 
     Raises:
@@ -103,8 +110,16 @@ def _session(run: StoredRun, planned: PlannedCase, measurements: list[Measuremen
     """
     device = find_device(run.info.devices, planned.case)
     reasons = reasons_against(run, measurements, device) if measurements else ["was never measured"]
+    if not reasons and len(evidence.processes) < len(measurements):  # what would not be compared is no baseline
+        reasons = [evidence.problem] if evidence.problem else list(evidence.left_out)
+    measured = [metric for metric, field in FIELDS.items() if _all_have(evidence, field)]
+    reasons = reasons or [f"{metric} is to decide and was not measured" for metric in gating if metric not in measured]
     if reasons:
         raise BaselineError("\n".join(dict.fromkeys(" ".join(reason.split()) for reason in reasons)))
-    keys, context = comparability(run.info, measurements)
-    session = NewSession(run, planned.case, measurements, device, keys, context)
+    default = [metric for metric in GATING_ORDER if metric in measured][:1]
+    session = NewSession(run, planned.case, measurements, device, evidence.keys, evidence.context, default)
     return session, cautions(measurements, planned.replicates)
+
+
+def _all_have(evidence: SessionCase, field: str) -> bool:
+    return all(getattr(process, field) is not None for process in evidence.processes)

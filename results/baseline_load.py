@@ -6,6 +6,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+import msgspec
+
 from results.baseline_records import BaselineEntry
 from results.baseline_store import Entry, as_run, read_sessions, read_store
 from results.comparability import case_keys, differences
@@ -19,10 +21,9 @@ CaseName = tuple[object, ...]
 
 
 class LoadedBaseline(NamedTuple):
-    """What was found: sessions, the metrics that decide by entry, what must be said."""
+    """The sessions found, with the gating metrics of their entries, and what must be said."""
 
     cases: list[SessionCase]
-    entries: list[BaselineEntry]
     warnings: list[str]
 
 
@@ -47,15 +48,13 @@ def load_baseline(stores: Sequence[Path], candidate: Iterable[SessionCase]) -> L
             if entry.info is not None and (name := _entry_name(entry.info)) in wanted:
                 found.setdefault(name, []).append(entry)
     cases: list[SessionCase] = []
-    infos: list[BaselineEntry] = []
     for name, entries in found.items():
         for entry in _by_fitness(entries, wanted[name]):
             sessions = _sessions(entry, warnings)
             if sessions:
                 cases += sessions
-                infos += [entry.info] if entry.info else []
                 break
-    return LoadedBaseline(cases, infos, warnings)
+    return LoadedBaseline(cases, list(dict.fromkeys(warnings)))
 
 
 def _name(case: SessionCase) -> CaseName:
@@ -69,8 +68,14 @@ def _entry_name(info: BaselineEntry) -> CaseName:
 
 
 def _by_fitness(entries: Sequence[Entry], candidate: SessionCase) -> list[Entry]:
-    """The entries with the fewest different keys first; of equals, those of the first store."""
-    return sorted(entries, key=lambda e: len(differences(e.info.keys, candidate.keys)) if e.info else 0)
+    """The entries with the fewest keys that refuse first; of equals, those of the first store."""
+
+    def misfit(entry: Entry) -> tuple[int, int]:
+        found = differences(entry.info.keys, candidate.keys) if entry.info else []
+        refusing = [each for each in found if each.base is not None and each.new is not None]
+        return len(refusing), len(found)
+
+    return sorted(entries, key=misfit)
 
 
 def _sessions(entry: Entry, warnings: list[str]) -> list[SessionCase]:
@@ -79,7 +84,9 @@ def _sessions(entry: Entry, warnings: list[str]) -> list[SessionCase]:
     cases = []
     for session in stored.stored:
         run = as_run(entry, session)
-        cases += session_cases(run)
+        found = session_cases(run)
+        gating = entry.info.gating if entry.info else None
+        cases += [msgspec.structs.replace(case, gating=gating) for case in found]
         warnings += [f"{entry.name}, session {session.session_id}: {text}" for text in run.warnings]
     if not cases and not stored.problems:
         warnings.append(f"{entry.name}: holds no session")

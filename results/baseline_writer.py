@@ -10,7 +10,7 @@ import itertools
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, get_args
 
 import msgspec
 
@@ -31,7 +31,8 @@ from results.baseline_store import (
     read_entry,
     slug,
 )
-from results.errors import BaselineError, OutputError
+from results.comparison import ComparedMetric
+from results.errors import BaselineError, OutputError, UnknownNameError
 from results.record import Record, Scalar
 from results.records import CaseSpec, Device, Measurement, RunInfo, SamplesRef
 from results.store import StoredRun
@@ -39,6 +40,7 @@ from results.store_writer import check_free_space
 from results.write_once import exclusive, write_once
 
 LOCK_FILE = ".lock"
+# A family of metrics of which any may fail a build; more would need more sessions to tell anything.
 MAX_GATING = 10
 
 
@@ -51,6 +53,7 @@ class NewSession(NamedTuple):
     device: Device | None
     keys: Mapping[str, Scalar]
     context: Mapping[str, Scalar]
+    gating: Sequence[str]  # the metrics that decide, where the user names none
 
 
 class StoreWriter:
@@ -83,13 +86,12 @@ class StoreWriter:
     def __exit__(self, *_: object) -> None:
         self._stack.close()
 
-    def add(self, new: NewSession, gating: Sequence[str], default_gating: Sequence[str]) -> Entry:
+    def add(self, new: NewSession, gating: Sequence[str]) -> Entry:
         """Store one session durably; its entry is made if need be.
 
         Args:
             new: the session.
-            gating: the metrics that are to decide; empty for those of the entry, or the default.
-            default_gating: of an entry that is made without a choice.
+            gating: the metrics that are to decide; empty for those of the entry, or the session's.
 
         Raises:
             BaselineError: the entry is damaged, has this run already, or has other gating metrics.
@@ -97,7 +99,7 @@ class StoreWriter:
         """
         path, generation = self._place(new)
         with self._writing():
-            entry = self._entry(path, generation, new, gating or default_gating)
+            entry = self._entry(path, generation, new, gating or new.gating)
             if gating and entry.info is not None and tuple(gating) != entry.info.gating:
                 raise BaselineError(
                     f"{path}: decides by {', '.join(entry.info.gating)}; supersede it to decide by {', '.join(gating)}"
@@ -188,6 +190,22 @@ class StoreWriter:
                 f"{self.store}: cannot write the baseline: {error.strerror or error}; what was stored before is kept; "
                 "choose another place with --store"
             ) from error
+
+
+def check_gating(names: Sequence[str]) -> list[ComparedMetric]:
+    """The metrics that are to decide.
+
+    Raises:
+        UnknownNameError: there is no such metric.
+        BaselineError: there are more than :data:`MAX_GATING`.
+    """
+    known: dict[str, ComparedMetric] = {metric: metric for metric in get_args(ComparedMetric)}
+    for name in names:
+        if name not in known:
+            raise UnknownNameError("metric", name, known, "--gating")
+    if len(names) > MAX_GATING:
+        raise BaselineError(f"--gating: {len(names)} metrics; at most {MAX_GATING} may decide")
+    return [known[name] for name in names]
 
 
 def _folder_name(workload: str) -> str:

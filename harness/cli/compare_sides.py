@@ -1,0 +1,23 @@
+"""What one side of a comparison is called on the command line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from harness.cli.run_argument import resolve_run
+from results.errors import UsageError
+
+
+def paths_of(side: str) -> list[Path]:
+    """The folders that a side names: one, ``latest``, or several separated by commas.
+
+    Raises:
+        UsageError: it names none.
+        RunFolderError: there is no run to be the latest.
+    """
+    if Path(side).exists():  # a folder's own name may hold commas
+        return [Path(side)]
+    names = [part.strip() for part in side.split(",") if part.strip()]
+    if not names:
+        raise UsageError(f"{side!r} names no run")
+    return [resolve_run(name) for name in names]
