@@ -30,14 +30,16 @@ _FACT_KEYS = (
 )  # fmt: skip
 # Facts that a new version of a library may change under the same request.
 _FACT_CONTEXT = ("optimizer_fused", "attention_kernel", "conversion", "quantized_nodes", "disabled_optimizers")
-FACTS = (*_FACT_KEYS, *_FACT_CONTEXT, "threads", "intra_op_num_threads", "threads_started", "providers")
-_MACHINE_KEYS = ("power_limit_w", "mig_mode", "clock_lock")
-_MACHINE_CONTEXT = ("driver", "firmware", "vbios", "ecc_mode", "instance_type", "governor", "smt", "threads")
-MACHINE = (*_MACHINE_KEYS, *_MACHINE_CONTEXT)
+FACTS = (*_FACT_KEYS, *_FACT_CONTEXT, "threads", "intra_op_num_threads", "providers")
+_MACHINE_KEYS = ("power_limit_w", "mig_mode", "virtualization", "clock_lock")
+_MACHINE_CONTEXT = (
+    "ecc_mode", "persistence_mode", "compute_mode", "firmware", "instance_type", "cpu_governor", "smt_active",
+)  # fmt: skip
+MACHINE = (*_MACHINE_KEYS, *_MACHINE_CONTEXT, "driver", "num_threads")
 # Options that a machine's size decides rather than the person who compares.
 _CONTEXT_OPTIONS = ("threads",)
 # Packages that take no part in a timed step.
-_IDLE_PACKAGES = frozenset(("numpy", "pandas", "nvidia-ml-py", "onnx", "onnxscript"))
+_IDLE_PACKAGES = frozenset(("numpy", "pandas", "nvidia-ml-py", "onnx", "onnxscript", "nvidia-driver"))
 
 
 Values = dict[str, Scalar]
@@ -116,6 +118,7 @@ def _context(info: RunInfo, case: CaseSpec, measurements: Sequence[Measurement])
     return {
         **{f"package {name}": version for name, version in sorted(packages.items())},
         **{f"device {name}": details[name] for name in ("cuda", "rocm", "driver_version", "flags") if name in details},
+        "driver": _agreed(m.machine.get("driver") for m in measurements) or environment.packages.get("nvidia-driver"),
         **_of_machine(_MACHINE_CONTEXT, measurements),
         **_of_facts(_FACT_CONTEXT, measurements),
         "threads": _agreed(_threads(m) for m in measurements),
@@ -145,8 +148,9 @@ def memory_gib(memory_bytes: int | None) -> float | None:
 
 
 def _threads(measurement: Measurement) -> Scalar:
-    facts = measurement.facts
-    for value in (facts.get("threads"), facts.get("intra_op_num_threads"), measurement.case.options.get("threads")):
+    facts, options = measurement.facts, measurement.case.options
+    told = (measurement.machine.get("num_threads"), facts.get("threads"), facts.get("intra_op_num_threads"))
+    for value in (*told, options.get("threads")):
         if value is not None:
             return value if isinstance(value, int | str) else str(value)
     return None

@@ -1,8 +1,8 @@
 """From a stored run to what comparisons see: one :class:`SessionCase` for each planned case.
 
 A process is evidence only if it ended ``ok``, its record does not contradict itself, its raw samples
-are there and match their checksum, and its times are finite and above 0. What is left out is
-said, process by process, and never replaced by anything.
+are there and match their checksum, and its times are finite and above 0. What is left out is said,
+process by process, and never replaced by anything.
 """
 
 from __future__ import annotations
@@ -131,6 +131,9 @@ def _look(run: StoredRun, stored: Measurement) -> _Seen:
         stats = _stats(run, stored)
     except RunFolderError as error:
         return _Seen(stored, None, str(error))
+    why_not = stats.problem or _contradiction(stats, stored)
+    if why_not:
+        return _Seen(stored, None, why_not)
     process = Process(
         replicate=stored.replicate,
         mean_step_s=stats.mean_step_s,
@@ -154,16 +157,28 @@ def _stats(run: StoredRun, stored: Measurement) -> ProcessStats:
         return stored.stats
     arrays = run.samples(stored)
     check(run.path, stored, arrays)
-    latency_ns = arrays.get("latency_ns", ())
-    if len(latency_ns) and min(latency_ns) <= 0:
-        raise RunFolderError(f"{run.path}: {stored.case.label}, replicate {stored.replicate}: a sample of 0 ns or less")
     if stored.stats is not None:
         return stored.stats
-    if stored.timing is None:
+    if stored.timing is None or stored.work is None:
         return ProcessStats()
     from results.process_summary import summarize_process
 
-    return summarize_process(stored.timing, arrays)
+    return summarize_process(stored.timing, arrays, stored.work.steps)
+
+
+def _contradiction(stats: ProcessStats, stored: Measurement) -> str:
+    """Why statistics cannot be of this record, or ""."""
+    timing = stored.timing
+    if timing is None:
+        return ""
+    if stats.num_samples != timing.num_latency_samples:
+        return f"statistics of {stats.num_samples} samples, but {timing.num_latency_samples} were taken"
+    if stats.mean_step_s is None:
+        return ""
+    steps, elapsed_ns = sum(w.iterations for w in timing.windows), sum(w.elapsed_ns for w in timing.windows)
+    if steps == 0 or not math.isclose(stats.mean_step_s, elapsed_ns / steps / 1e9, rel_tol=1e-9):
+        return f"a mean step of {stats.mean_step_s:g} s is not that of its {len(timing.windows)} windows"
+    return ""
 
 
 def _unusable(process: Process) -> str:
