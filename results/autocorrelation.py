@@ -82,8 +82,8 @@ def _ranks(samples: np.ndarray) -> np.ndarray:
 
     _, inverse, counts = np.unique(samples, return_inverse=True, return_counts=True)
     ends = np.cumsum(counts)
-    ranks: np.ndarray = (ends - (counts - 1) / 2)[inverse]
-    return ranks
+    ranks: np.ndarray = ends - (counts - 1) / 2
+    return np.asarray(ranks[inverse])
 
 
 def _without_cycle(series: np.ndarray, cycle: int) -> np.ndarray:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from results.case_summary import CaseSummary, RunSummary
 from results.guard_notes import guard_case_notes, guard_notes
+from results.latency_notes import latency_notes, precision_notes
 from results.metrics import METRIC
-from results.stats import PERCENTS, min_samples
 
 
 def one_line(text: str) -> str:
@@ -59,7 +59,7 @@ def _quality_notes(case: CaseSummary) -> list[str]:
         notes.append(f"error not checked: {case.numerics_error_reason}")
     if case.warmup_steady is False:
         notes.append("not steady: warm-up ended at its time cap (the record tells the spread); times may still drift")
-    return notes + guard_case_notes(case)
+    return [*notes, *latency_notes(case), *guard_case_notes(case)]
 
 
 def general_notes(summary: RunSummary) -> list[str]:
@@ -72,13 +72,7 @@ def general_notes(summary: RunSummary) -> list[str]:
     errors = list(dict.fromkeys(c.numerics_error_name for c in measured if c.numerics_error_name))
     if errors:
         notes.append(f"error: {' or '.join(errors)} against FP32 on the same inputs")
-    short = [
-        f"p{p} needs {min_samples(p)} samples"
-        for p in PERCENTS
-        if any(case.num_latency_samples < min_samples(p) for case in measured if case.num_latency_samples)
-    ]
-    if short:
-        notes.append("n/a latency: " + ", ".join(short))
+    notes += precision_notes(measured, summary.run.measure.half_width)
     reasons = list(dict.fromkeys(case.energy_j_reason for case in measured))
     if measured and all(reasons):
         notes.append(f"{METRIC['energy_j'].label} n/a: " + "; ".join(reasons))

@@ -77,6 +77,8 @@ def _record_problem(m: Measurement) -> str:
     amounts = (m.work.items, m.work.flops, m.work.tokens or 0, m.work.bytes or 0, m.work.min_values or 0)
     if m.work.steps < 1 or min(amounts) < 0:
         return f"work of {m.work.items} items and {m.work.flops} FLOPs in {m.work.steps} steps"
+    if m.stats is not None and m.stats.problem:  # marked when it was stored; it gives no number
+        return ""
     for window in m.timing.windows:
         if window.iterations <= 0 or window.elapsed_ns <= 0:
             return f"a window of {window.iterations} steps in {window.elapsed_ns} ns"

@@ -34,6 +34,14 @@ _DOCS = {
     "item_unit": "what throughput_per_s counts",
     "token_kind": "which tokens tokens_per_s counts; kinds are never mixed",
     "latency_kind": "what one latency sample is in this phase",
+    "num_processes": "replicates the numbers are over",
+    "num_latency_samples": "latency samples taken, all processes",
+    "num_cut_samples": "of these, before the steady part",
+    "num_effective_samples": "independent samples that the rest is worth",
+    "latency_tail_percent": "which percentile latency_tail_s is; empty = not even p50",
+    "latency_steady": "whether every process became steady; empty = too few samples to tell",
+    "latency_drifting": "whether some process drifted; empty = too few samples to tell",
+    "steady_notes": "what is not steady, and by how much",
     "guards": "guards that did not pass: name=verdict, separated by semicolons",
 }
 

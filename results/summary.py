@@ -5,11 +5,13 @@ Definitions:
 * items = ``work.items * iterations / work.steps``, exact, because windows hold whole cycles.
 * throughput = items of all windows of all counted replicates / their summed elapsed time. It
   is a ratio of sums, never a mean of ratios.
-* percentiles are over the pooled latency samples of the counted replicates.
+* percentiles are over the pooled steady latency samples of the counted replicates
+  (:mod:`results.pooled_latency`).
 * throughput and latency are different scenarios; neither is derived from the other.
 
 A stored record that contradicts itself is left out, and raw samples that do not match their
-checksum or their record give no percentiles; both are said in the run's warnings.
+checksum or their record give no percentiles; both are said in the run's warnings. Where the clock
+stepped, there is no number at all.
 """
 
 from __future__ import annotations
@@ -18,10 +20,10 @@ import statistics
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from results import stats
 from results.case_summary import CaseSummary, LatencyKind, RunHeader, RunSummary, SummaryStatus, TokenKind
 from results.ceilings import with_ceilings
 from results.errors import RunFolderError
+from results.pooled_latency import Sampled, pooled_latency, read_process
 from results.records import Measurement, Phase, PlannedCase, Timing
 from results.replicates import Totals, check, counted, totals
 
@@ -125,8 +127,15 @@ def _summarize_case(run: StoredRun, planned: PlannedCase, replicates: list[Measu
     numbers = counted(replicates)
     if not numbers:
         return CaseSummary(**fields, **_no_numbers(f"{worst.status}: {worst.reason or 'no reason given'}"))
+    processes = [read_process(run, measurement) for measurement in numbers]
+    sound = [process for process in processes if not process.stats.problem]
+    for process in processes:
+        if process.stats.problem and process.measurement.status == "ok":  # stored before this was looked at
+            run.warn(f"{case.label}, replicate {process.measurement.replicate}: {process.stats.problem}: left out")
+    if not sound:
+        return CaseSummary(**fields, **_no_numbers(processes[0].stats.problem))
     try:
-        return CaseSummary(**fields, **_numbers(run, numbers))
+        return CaseSummary(**fields, **_numbers(run, sound))
     except RunFolderError as error:  # replicates that disagree give no number; other cases do
         run.warn(str(error))
         return CaseSummary(**fields, **_no_numbers(str(error)))
@@ -138,7 +147,8 @@ def _no_numbers(reason: str) -> Fields:
     return {f"{metric.name}_reason": reason for metric in METRICS}
 
 
-def _numbers(run: StoredRun, replicates: list[Measurement]) -> Fields:
+def _numbers(run: StoredRun, processes: list[Sampled]) -> Fields:
+    replicates = [process.measurement for process in processes]
     case = replicates[0].case
     timings = [m.timing for m in replicates if m.timing is not None]
     summed = totals(run.path, replicates)
@@ -147,7 +157,7 @@ def _numbers(run: StoredRun, replicates: list[Measurement]) -> Fields:
         "item_unit": summed.work.item_unit,
         "token_kind": TOKEN_KINDS[case.phase] if summed.work.tokens is not None else None,
         **_rates(summed, "throughput" in case.scenarios),
-        **_latency(run, replicates),
+        **pooled_latency(processes),
         **_numerics(replicates),
         **_preparation(timings),
         **_memory(replicates),
@@ -175,37 +185,6 @@ def _rates(summed: Totals, planned: bool) -> Fields:
         "flops_per_s_reason": "" if summed.flops else "the workload has no matrix products",
         "bytes_per_s": None if summed.bytes is None else summed.bytes / elapsed_s,
         "bytes_per_s_reason": "the workload does not define the bytes it moves" if summed.bytes is None else "",
-    }
-
-
-def _latency(run: StoredRun, replicates: list[Measurement]) -> Fields:
-    import numpy as np
-
-    try:
-        arrays = [run.samples(m) for m in replicates]
-        for measurement, found in zip(replicates, arrays, strict=True):
-            check(run.path, measurement, found)
-    except RunFolderError as error:  # one damaged file must not hide the other cases
-        run.warn(str(error))
-        names = [*(f"latency_p{percent}_s" for percent in stats.PERCENTS), "device_step_p50_s"]
-        return {f"{name}_reason": f"the raw samples cannot be used: {error}" for name in names}
-    pooled = {
-        kind: np.concatenate([found.get(kind, np.empty(0, np.int64)) for found in arrays])
-        for kind in ("latency_ns", "device_ns")
-    }
-    fields: Fields = {"num_latency_samples": len(pooled["latency_ns"])}
-    planned = "latency" in replicates[0].case.scenarios
-    for percent in stats.PERCENTS:
-        value, reason = stats.percentile(pooled["latency_ns"], percent)
-        fields[f"latency_p{percent}_s"] = value
-        fields[f"latency_p{percent}_s_reason"] = reason if planned else "scenario latency was not planned"
-    device = stats.percentile(pooled["device_ns"], 50)
-    timing = replicates[0].timing
-    why = timing.device_clock_reason if timing and timing.device_clock is None else ""
-    return fields | {
-        "num_device_samples": len(pooled["device_ns"]),
-        "device_step_p50_s": device.seconds,
-        "device_step_p50_s_reason": (why or device.reason) if device.seconds is None else "",
     }
 
 
