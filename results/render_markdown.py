@@ -28,11 +28,15 @@ _COLUMNS = (
 
 def markdown(summary: RunSummary) -> str:
     """Header, table, notes and counts."""
+    from results.render_ceilings import ceilings_markdown
+
     notes = Notes()
     shared = shared_by([case.case for case in summary.cases])
     rows = [_row(case, notes, shared) for case in summary.cases]
     header = header_lines(summary.run, [case.case for case in summary.cases])
-    return markdown_page(header, _COLUMNS, rows, notes, general_notes(summary), counts_line(summary.counts))
+    page = markdown_page(header, _COLUMNS, rows, notes, general_notes(summary), counts_line(summary.counts))
+    ceilings = ceilings_markdown(summary)
+    return f"{page}\n{ceilings}" if ceilings else page
 
 
 def markdown_page(

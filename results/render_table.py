@@ -50,11 +50,15 @@ class Block(NamedTuple):
 
 def table(summary: RunSummary, *, width: int, color: bool) -> str:
     """The whole report; plain text unless ``color``."""
+    from results.render_ceilings import ceiling_blocks, ceiling_notes
+
     notes = Notes()
     shared = shared_by([case.case for case in summary.cases])
     blocks = [_block(cases, notes, shared) for cases in group_cases(summary.cases)]
     header = header_lines(summary.run, [case.case for case in summary.cases])
-    return compose(header, blocks, notes, general_notes(summary), counts_line(summary.counts), width, color)
+    blocks += ceiling_blocks(summary)
+    general = [*general_notes(summary), *ceiling_notes(summary)]
+    return compose(header, blocks, notes, general, counts_line(summary.counts), width, color)
 
 
 def group_cases(cases: Iterable[CaseSummary]) -> list[list[CaseSummary]]:

@@ -65,8 +65,8 @@ def cache_problem(step_bytes: float, cache_bytes: int | None) -> str:
         from results import units
 
         return (
-            f"a step moves {units.memory(step_bytes)}, less than {MIN_CACHE_MULTIPLE} times the last-level cache of "
-            f"{units.memory(cache_bytes)}: part of it may stay there"
+            f"a step has to move less than {MIN_CACHE_MULTIPLE} times the last-level cache of "
+            f"{units.memory(cache_bytes)}, so that part of it may stay there"
         )
     return ""
 

@@ -16,7 +16,14 @@ import click
     help="table for terminals; markdown for pages; json and csv hold every number, in SI units; "
     "counts are what `run --check` expects.",
 )
-def command(run: str, output_format: str) -> None:
+@click.option(
+    "--explain",
+    "explained",
+    metavar="CASE",
+    help="Say in words how the numbers of one case came about, and whether computing or memory bounds it; "
+    "CASE is the start of its id or a part of its label.",
+)
+def command(run: str, output_format: str, explained: str | None) -> None:
     """Show the stored RUN: a run's folder, or `latest` for the newest below chipmark-runs.
 
     Everything is computed again from what was stored; nothing is measured.
@@ -27,6 +34,14 @@ def command(run: str, output_format: str) -> None:
     from results.store import open_run
     from results.summary import run_summary
 
+    if explained is not None:
+        from results.errors import UsageError
+        from results.explain import explain
+
+        if output_format != "table":
+            raise UsageError("--explain is text only: leave --format out")
+        write_result(explain(open_run(resolve_run(run)), explained))
+        return
     if output_format == "counts":
         from results.counts import counts_of
         from results.render_counts import counts_text
