@@ -1,0 +1,199 @@
+"""The report of an A/B comparison, computed from the runs it stored: side A is the base, B is judged.
+
+Cases, keys, guards and the adjustment for many metrics are those of any comparison
+(``results.compare``); only the judgement is another one: by pairs (``results.paired``). A pair
+counts for a case if both halves measured it well; what one side alone has is left out, so that the
+two sides of every pair that is judged were measured one right after the other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
+
+from results.ab_record import AbHalf, AbRecord, read_ab
+from results.case_comparison import FIELDS, Values
+from results.compare import CompareOptions, compare
+from results.comparison import ComparisonReport, Judgement
+from results.errors import RunFolderError
+from results.evidence import read_session
+from results.notes import one_line
+from results.paired import judge_pairs
+from results.records import Work
+from results.session_case import Process, SessionCase
+from results.store import open_run
+from results.verdict import Prior, Rule
+
+# These guards look at the very times that are compared: to leave out pairs by them would be to choose
+# pairs by their outcome, and what they warn of is in the interval already.
+GUARDS_OF_TIMES = ("step_slope", "step_spread", "step_tail")
+
+
+class _Half(NamedTuple):
+    """What one half stored: case id -> the case in it, and its place."""
+
+    cases: dict[str, SessionCase]
+    path: Path | None
+
+
+def ab_report(folder: Path, options: CompareOptions) -> ComparisonReport:
+    """Judge what lies in ``folder``.
+
+    Raises:
+        RunFolderError: it is no A/B comparison. Runs that are missing or damaged cost their pair.
+    """
+    record = read_ab(folder)
+    warnings: list[str] = []
+    pairs: list[tuple[_Half, _Half]] = []
+    for number, pair in enumerate(record.pairs, start=1):
+        halves = [
+            _read(folder, half, f"pair {number}, {side}", warnings) for side, half in (("A", pair.a), ("B", pair.b))
+        ]
+        pairs.append((halves[0], halves[1]))
+    base, new = _complete(pairs, warnings)
+    report = compare(new, base, options._replace(judge=judge_sessions), [*_circumstances(record), *warnings])
+    work = _differing_work(pairs)
+    return msgspec.structs.replace(
+        report,
+        reason=one_line(f"B ({record.b.label}) against A ({record.a.label}), in pairs: {report.reason}"),
+        warnings=(*work, *report.warnings),
+    )
+
+
+def judge_sessions(base: Values, new: Values, prior: Prior, rule: Rule) -> Judgement:
+    """Judge sessions of one process each, the i-th of one side measured beside the i-th of the other.
+
+    Raises:
+        ValueError: the sides do not pair up.
+    """
+    if len(base) != len(new) or any(len(session) != 1 for session in (*base, *new)):
+        raise ValueError(f"{len(base)} and {len(new)} runs do not pair up one process to one")
+    return judge_pairs([(a[0], b[0]) for a, b in zip(base, new, strict=True)], rule)
+
+
+def _read(folder: Path, half: AbHalf | None, where: str, warnings: list[str]) -> _Half:
+    """The cases of one half; what is wrong with it goes to ``warnings``."""
+    if half is None:
+        return _Half({}, None)
+    if half.reason:
+        warnings.append(one_line(f"{where}: {half.reason}"))
+    if half.run is None:
+        return _Half({}, None)
+    path = folder / half.run
+    try:
+        session = read_session(path)
+    except RunFolderError as error:
+        warnings.append(f"{where}: {error}")
+        return _Half({}, None)
+    warnings += [f"{where}: {text}" for text in session.warnings]
+    return _Half({case.case.id: _judged_by_machine(case) for case in session.cases}, path)
+
+
+def _judged_by_machine(case: SessionCase) -> SessionCase:
+    """``case`` without the FAILs of guards on step times."""
+    processes = [
+        msgspec.structs.replace(
+            process, failed_guards=tuple(g for g in process.failed_guards if g.partition(":")[0] not in GUARDS_OF_TIMES)
+        )
+        for process in case.processes
+    ]
+    return msgspec.structs.replace(case, processes=tuple(processes))
+
+
+def _complete(pairs: Sequence[tuple[_Half, _Half]], warnings: list[str]) -> tuple[list[SessionCase], list[SessionCase]]:
+    """Both sides' sessions, case by case of whole pairs only.
+
+    Where a case has no whole pair at all, what there is of it is passed on, so that the comparison
+    says why: another version, no longer working, disturbed.
+    """
+    base: list[SessionCase] = []
+    new: list[SessionCase] = []
+    for case_id in dict.fromkeys(name for pair in pairs for half in pair for name in half.cases):
+        seen = [(a.cases.get(case_id), b.cases.get(case_id)) for a, b in pairs]
+        whole = [_matched(a, b) for a, b in seen if a is not None and b is not None and _undisturbed(a, b)]
+        if whole:
+            base += [a for a, _ in whole]
+            new += [b for _, b in whole]
+        else:
+            base += [a for a, _ in seen if a is not None]
+            new += [b for _, b in seen if b is not None]
+        label = next(case.case.label for pair in seen for case in pair if case is not None)
+        warnings += _left_out(label, seen) if whole else []
+    return base, new
+
+
+def _undisturbed(a: SessionCase, b: SessionCase) -> bool:
+    """Whether both ended well and no guard FAILed on either: a disturbed half is no partner."""
+    return all(len(side.processes) == 1 and not side.processes[0].failed_guards for side in (a, b))
+
+
+def _matched(a: SessionCase, b: SessionCase) -> tuple[SessionCase, SessionCase]:
+    """The pair with only those times that both have, so that the pairs of every metric line up."""
+    ours, theirs = a.processes[0], b.processes[0]
+    lacking = {field: None for field in FIELDS.values() if None in (getattr(ours, field), getattr(theirs, field))}
+    return _with(a, ours, lacking), _with(b, theirs, lacking)
+
+
+def _with(case: SessionCase, process: Process, changes: dict[str, None]) -> SessionCase:
+    return msgspec.structs.replace(case, processes=(msgspec.structs.replace(process, **changes),))
+
+
+def _left_out(label: str, seen: Sequence[tuple[SessionCase | None, SessionCase | None]]) -> list[str]:
+    """One line for a case some of whose pairs do not count."""
+    reasons: dict[str, list[str]] = {}
+    for number, sides in enumerate(seen, start=1):
+        for name, side in zip("AB", sides, strict=True):
+            why = _why_not(side)
+            if why:
+                reasons.setdefault(f"{name}: {why}", []).append(str(number))
+    return [one_line(f"{label}: pair {', '.join(numbers)} left out; {why}") for why, numbers in reasons.items()]
+
+
+def _why_not(side: SessionCase | None) -> str:
+    if side is None:
+        return "was not measured"
+    if not side.processes:
+        return side.problem or "no process can be used"
+    guards = [text for process in side.processes for text in process.failed_guards]
+    return f"a guard failed ({'; '.join(text.partition(':')[0] for text in guards)})" if guards else ""
+
+
+def _circumstances(record: AbRecord) -> list[str]:
+    """What must be known of the whole comparison."""
+    found = list(record.warnings)
+    if record.same_code:
+        found.append("both sides have the same code and interpreter: an A/A comparison, which should find no change")
+    if record.interrupted_by:
+        found.append(
+            f"interrupted by {record.interrupted_by}: {len(record.pairs)} of {record.pairs_wanted} pairs begun"
+        )
+    return found
+
+
+def _differing_work(pairs: Sequence[tuple[_Half, _Half]]) -> list[str]:
+    """Cases for which the two sides count other work under the same version: said before all else."""
+    found = []
+    for a, b in pairs:
+        if a.path is None or b.path is None:
+            continue
+        ours, theirs = _work(a.path), _work(b.path)
+        for label in ours.keys() & theirs.keys():
+            before, after = msgspec.structs.asdict(ours[label]), msgspec.structs.asdict(theirs[label])
+            different = [f"{key} {before[key]} in A, {after[key]} in B" for key in before if before[key] != after[key]]
+            if different:
+                found.append(
+                    f"THE WORK DIFFERS: {label}: {'; '.join(different)}: a change of what is computed must raise "
+                    "the workload's version"
+                )
+        break
+    return sorted(found)
+
+
+def _work(path: Path) -> dict[str, Work]:
+    """Case label with version -> what a cycle of steps does, as the side counts it."""
+    return {
+        f"{m.case.label} v{m.case.workload_version}": m.work for m in open_run(path).measurements if m.work is not None
+    }
