@@ -33,6 +33,9 @@ def cautions(measurements: Sequence[Measurement], num_planned: int) -> list[str]
     unsteady = [m for m in measurements if m.stats is not None and m.stats.steady is False]
     if unsteady:
         found.append(f"{len(unsteady)} of {len(measurements)} processes never became steady")
+    drifting = [m for m in measurements if m.stats is not None and m.stats.drifting]
+    if drifting:
+        found.append(f"{len(drifting)} of {len(measurements)} processes drifted")
     return found
 
 
@@ -61,6 +64,8 @@ def _reasons(run: StoredRun, measurement: Measurement) -> list[str]:
 
 
 def _numbers(measurement: Measurement) -> list[str]:
+    if measurement.stats is not None and measurement.stats.problem:
+        return [measurement.stats.problem]
     if measurement.numerics is not None and measurement.numerics.verdict == "fail":
         return [f"numerics failed: {measurement.numerics.reason or 'no reason was given'}"]
     return []

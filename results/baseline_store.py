@@ -189,8 +189,11 @@ def _check_version(fields: dict[str, Any]) -> None:
 
 def _convert(fields: dict[str, Any], kind: type[T]) -> T:
     if kind is BaselineSession:
+        stored = fields.get("measurements")
+        if not isinstance(stored, list):
+            raise ValueError("holds no list of measurements")
         run = from_json(fields.get("run"), RunInfo)
-        measurements = [from_json(each, Measurement) for each in fields.get("measurements", [])]
+        measurements = [from_json(each, Measurement) for each in stored]
         migrated = {"run": msgspec.to_builtins(run), "measurements": msgspec.to_builtins(measurements)}
         fields = {**fields, **migrated}
     return msgspec.convert(fields, kind)

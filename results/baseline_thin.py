@@ -20,9 +20,8 @@ def thinness(sessions: Sequence[BaselineSession]) -> list[str]:
     num_apart = _num_apart([session.run.created_at for session in sessions])
     missing = RULE.min_base_sessions - num_apart
     if missing > 0:
-        close = (
-            f": {len(sessions)} are there, but {num_apart} with an hour between" if num_apart < len(sessions) else ""
-        )
+        too_close = len(sessions) - num_apart
+        close = f": it has {len(sessions)}, {too_close} of them too close to another" if too_close else ""
         found.append(f"needs {missing} more session{'' if missing == 1 else 's'}, an hour apart{close}")
     short = [len(s.measurements) for s in sessions if len(s.measurements) < RULE.min_base_processes]
     if short:
