@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import time
+import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -19,6 +20,7 @@ from harness import worker
 from harness.guards.before import before
 from harness.messages import Draft, Task
 from harness.supervisor import Limits, Supervisor
+from results.process_summary import summarize_process
 from results.records import CaseSpec, Measurement, MeasureSpec, Stage
 from results.store import LOG_FILE
 from results.store_writer import RunWriter
@@ -135,4 +137,22 @@ def measure_one(
     elapsed_s = time.monotonic() - start
     record = ending.draft.measurement(case, replicate, ending.status, ending.reason, started_at, elapsed_s)
     arrays = {name: np.frombuffer(samples, np.int64) for name, samples in ending.draft.arrays.items()}
-    return record, arrays
+    return with_stats(record, arrays), arrays
+
+
+def with_stats(record: Measurement, arrays: Mapping[str, np.ndarray]) -> Measurement:
+    """``record`` with the statistics of its samples.
+
+    An ``ok`` result whose times cannot be true (the clock stepped) becomes ``invalid``. Samples are
+    kept whatever happens here: what fails is told in ``detail``, and readers compute it again.
+    """
+    if record.timing is None:
+        return record
+    try:
+        stats = summarize_process(record.timing, arrays, record.work.steps if record.work else 1)
+    except Exception:
+        detail = "\n".join(filter(None, [record.detail, traceback.format_exc()]))
+        return msgspec.structs.replace(record, detail=detail)
+    if stats.problem and record.status == "ok":
+        return msgspec.structs.replace(record, stats=stats, status="invalid", stage="measure", reason=stats.problem)
+    return msgspec.structs.replace(record, stats=stats)

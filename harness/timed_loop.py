@@ -3,6 +3,10 @@
 Throughput is work over the elapsed time of a window with a sync at both ends. Latency is one
 synced step at a time. Neither is derived from the other. Both run whole cycles of
 ``work.steps`` steps, because steps within a cycle differ (decoding gets dearer per token).
+
+A pass goes on until both minima are reached and the 95 % interval is as narrow as wanted
+(``results.precision``), or until a cap. It stops on precision, never on what a comparison would say.
+The interval is computed between windows, outside everything timed.
 """
 
 from __future__ import annotations
@@ -11,24 +15,35 @@ import gc
 from array import array
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import NamedTuple
 
 from backends.base import Step
 from harness.clock import Clock
+from results.precision import median_half_width, window_half_width
 from results.records import MeasureSpec, Window
 
-# A pass is cut into about this many windows or chunks, so that progress can be reported and
-# spread seen, while each stays long against the cost of its syncs.
-NUM_CHUNKS = 5
+# The minimum of a pass is cut into about this many windows or chunks, so that progress can be
+# reported and an interval computed, while each stays long against the cost of its syncs.
+NUM_CHUNKS = 10
+# Latency chunks grow with what was measured, so that intervals are computed a few times only, ...
+GROWTH = 1 / 8
+# ... but the parent hears of each chunk, and takes long silence for a hang.
+MAX_GROWN_NS = 5_000_000_000
+CLOCK_STEPPED = "the clock stepped back"
 
 
 class Budget(NamedTuple):
-    """When a pass has enough (both minima) or must stop (either cap)."""
+    """When a pass has enough (both minima and the interval) or must stop (either cap).
+
+    ``half_width`` is the relative half-width to reach; from 1 on, none is asked for.
+    """
 
     min_ns: int
     min_iterations: int
     max_ns: int
     max_iterations: int
+    half_width: float = 1.0
 
     @classmethod
     def of(cls, spec: MeasureSpec) -> Budget:
@@ -38,25 +53,45 @@ class Budget(NamedTuple):
             spec.min_iterations,
             round(spec.max_seconds * 1e9),
             spec.max_iterations,
+            spec.half_width,
         )
 
-    def stop_reason(self, elapsed_ns: int, iterations: int) -> str | None:
-        """Why to stop now, or None to go on."""
-        if elapsed_ns >= self.min_ns and iterations >= self.min_iterations:
-            return "enough"
-        if elapsed_ns >= self.max_ns:
-            return f"time cap: {iterations} of {self.min_iterations} iterations in {self.max_ns / 1e9:g} s"
-        if iterations >= self.max_iterations:
-            return f"iteration cap: {iterations} iterations in {elapsed_ns / 1e9:.3g} s"
-        return None
+    def stop_reason(self, elapsed_ns: int, iterations: int, centre: str, reach: Reach) -> str | None:
+        """Why to stop now, or None to go on.
 
-    def chunk_iterations(self, step_ns: float, cycle: int, done_ns: int, done: int) -> int:
-        """Steps of the next chunk: whole cycles, about 1/NUM_CHUNKS of the pass, within the caps."""
+        Args:
+            elapsed_ns: measured so far.
+            iterations: measured so far.
+            centre: what the interval is of: ``median`` or ``mean``.
+            reach: gives the half-width reached; asked only once both minima are.
+        """
+        cap = None
+        if elapsed_ns >= self.max_ns:
+            cap = "time cap"
+        elif iterations >= self.max_iterations:
+            cap = "iteration cap"
+        if elapsed_ns < self.min_ns or iterations < self.min_iterations:
+            return cap and f"{cap}: {iterations} of {self.min_iterations} iterations in {elapsed_ns / 1e9:.3g} s"
+        reached = reach()
+        said = "too few for an interval" if reached is None else f"{centre} +-{100 * reached:.2g} %"
+        if self.half_width >= 1 or (reached is not None and reached <= self.half_width):
+            return f"enough: {said}"
+        return cap and f"{cap}: {said} (wanted {100 * self.half_width:g} %)"
+
+    def chunk_iterations(self, step_ns: float, cycle: int, done_ns: int, done: int, growth: float = 0.0) -> int:
+        """Steps of the next chunk: whole cycles, about 1/NUM_CHUNKS of the pass, within the caps.
+
+        With ``growth``, at least that share of what is done, as far as ``MAX_GROWN_NS``.
+        """
         wanted_ns = max(self.min_ns, self.min_iterations * step_ns) / NUM_CHUNKS
+        wanted_ns = max(wanted_ns, min(growth * done_ns, MAX_GROWN_NS))
         left_ns = max(self.max_ns - done_ns, 0)
         steps = min(wanted_ns, left_ns) / max(step_ns, 1.0)
         steps = min(steps, self.max_iterations - done)
         return max(1, round(steps / cycle)) * cycle
+
+
+Reach = Callable[[], float | None]
 
 
 class Position:
@@ -128,6 +163,7 @@ def measure_throughput(
 ) -> str:
     """Run windows until ``budget`` says stop; each goes to ``report``. Returns why it stopped."""
     elapsed = iterations = 0
+    windows: list[tuple[int, int]] = []
     while True:
         count = budget.chunk_iterations(step_ns, position.cycle, elapsed, iterations)
         first = position.take(count)
@@ -136,7 +172,10 @@ def measure_throughput(
         elapsed, iterations = elapsed + window_ns, iterations + count
         step_ns = elapsed / iterations
         report(Window(iterations=count, elapsed_ns=window_ns))
-        reason = budget.stop_reason(elapsed, iterations)
+        if window_ns < 0:
+            return CLOCK_STEPPED
+        windows.append((count, window_ns))
+        reason = budget.stop_reason(elapsed, iterations, "mean", partial(window_half_width, windows))
         if reason:
             return reason
 
@@ -151,8 +190,9 @@ def measure_latency(
 ) -> str:
     """Take single-step samples until ``budget`` says stop; raw int64 chunks go to ``report``."""
     elapsed = iterations = 0
+    taken = array("q")
     while True:
-        count = budget.chunk_iterations(step_ns, position.cycle, elapsed, iterations)
+        count = budget.chunk_iterations(step_ns, position.cycle, elapsed, iterations, GROWTH)
         first = position.take(count)
         samples = array("q", bytes(8 * count))
         gc.collect()
@@ -160,9 +200,18 @@ def measure_latency(
         elapsed, iterations = elapsed + sum(samples), iterations + count
         step_ns = elapsed / iterations
         report(samples.tobytes())
-        reason = budget.stop_reason(elapsed, iterations)
+        if min(samples) < 0:
+            return CLOCK_STEPPED
+        taken.extend(samples)
+        reason = budget.stop_reason(elapsed, iterations, "median", partial(_reached, taken, position.cycle))
         if reason:
             return reason
+
+
+def _reached(taken: array[int], cycle: int) -> float | None:
+    import numpy as np
+
+    return median_half_width(np.frombuffer(taken, np.int64), cycle)
 
 
 def measure_device_time(

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from backends.base import Step
 from harness.clock import Clock
-from harness.timed_loop import Position
+from harness.timed_loop import CLOCK_STEPPED, Position
 from results.records import MeasureSpec, Warmup
 
 NUM_BATCHES = 4
@@ -49,6 +49,9 @@ def warm_up(step: Step, clock: Clock, position: Position, spec: MeasureSpec) -> 
                 ),
             )
             break
+        if min(batch) < 0:  # waiting for the cap could take as long as the clock went back
+            steady, reason = False, CLOCK_STEPPED
+            break
         if clock.now_ns() - start >= cap_ns:
             steady, reason = (
                 False,
@@ -82,7 +85,7 @@ def _batch(step: Step, clock: Clock, position: Position, deadline_ns: float) -> 
             total += batch[-1]
         if total >= BATCH_NS and len(batch) >= MIN_BATCH_STEPS:
             return batch
-        if clock.now_ns() >= deadline_ns:
+        if clock.now_ns() >= deadline_ns or min(batch) < 0:
             return batch
 
 

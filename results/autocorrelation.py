@@ -82,8 +82,7 @@ def _ranks(samples: np.ndarray) -> np.ndarray:
 
     _, inverse, counts = np.unique(samples, return_inverse=True, return_counts=True)
     ends = np.cumsum(counts)
-    ranks: np.ndarray = ends - (counts - 1) / 2
-    return np.asarray(ranks[inverse])
+    return np.take(ends - (counts - 1) / 2, inverse)
 
 
 def _without_cycle(series: np.ndarray, cycle: int) -> np.ndarray:
@@ -91,4 +90,5 @@ def _without_cycle(series: np.ndarray, cycle: int) -> np.ndarray:
     if cycle == 1:
         return series
     grid = series[: len(series) // cycle * cycle].reshape(-1, cycle)
-    return (grid - grid.mean(axis=0)).ravel()
+    residuals: np.ndarray = grid - grid.mean(axis=0)
+    return residuals.ravel()

@@ -57,7 +57,14 @@ def clock_problem(timing: Timing, arrays: Mapping[str, np.ndarray]) -> str:
             found.append((words, len(samples), int((samples < 0).sum()), int((samples == 0).sum())))
     elapsed = [window.elapsed_ns for window in timing.windows]
     found.append(("throughput windows", len(elapsed), sum(ns < 0 for ns in elapsed), sum(ns == 0 for ns in elapsed)))
-    back = [f"{negative} of {count} {words} are negative" for words, count, negative, _ in found if negative]
+    spans = {
+        "prepare_s": timing.prepare_s,
+        "export_s": timing.export_s or 0.0,
+        "first_step_s": timing.first_step_s,
+        "the warm-up's elapsed_s": timing.warmup.elapsed_s,
+    }
+    back = [f"{name} is negative" for name, seconds in spans.items() if seconds < 0]
+    back += [f"{negative} of {count} {words} are negative" for words, count, negative, _ in found if negative]
     still = [f"{zero} of {count} {words} took no time" for words, count, _, zero in found if zero]
     if back:
         return "the clock stepped: " + ", ".join(back + still)
