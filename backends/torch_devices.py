@@ -150,6 +150,10 @@ def _accelerator_details(kind: str, index: int, properties: Any) -> dict[str, Sc
         if hasattr(properties, name):
             value = getattr(properties, name)
             details[name] = value if isinstance(value, int) else str(value)
+    if all(hasattr(properties, f"pci_{part}_id") for part in ("domain", "bus", "device")):
+        # As NVML and lspci write it; CUDA tells no function number, and it is 0.
+        domain, bus, slot = properties.pci_domain_id, properties.pci_bus_id, properties.pci_device_id
+        details["pci_bus_id"] = f"{domain:04x}:{bus:02x}:{slot:02x}.0"
     details["last_level_cache_bytes"] = accelerator_cache_bytes(kind, properties)
     return details
 

@@ -39,8 +39,9 @@ def test_cpu_flags_come_from_the_system_where_torch_has_none(monkeypatch, tmp_pa
 def test_accelerators_come_first_and_rocm_is_told_from_cuda(backend, monkeypatch, hip):
     """What torch answers is faked; no accelerator is used."""
     properties = SimpleNamespace(
-        name="Chip", total_memory=80, uuid="u-1", multi_processor_count=4, gcnArchName="gfx942"
-    )
+        name="Chip", total_memory=80, uuid="u-1", multi_processor_count=4, gcnArchName="gfx942",
+        pci_domain_id=0, pci_bus_id=0x17, pci_device_id=0,
+    )  # fmt: skip
     accelerator = SimpleNamespace(
         is_available=lambda: True, device_count=lambda: 2, current_accelerator=lambda: torch.device("cuda")
     )
@@ -52,6 +53,7 @@ def test_accelerators_come_first_and_rocm_is_told_from_cuda(backend, monkeypatch
     assert msgspec.json.decode(msgspec.json.encode(first), type=Device) == first
     assert [first.id, second.id, cpu.id] == ["cuda:0", "cuda:1", "cpu"]
     assert (first.name, first.memory_bytes, first.details["uuid"]) == ("Chip", 80, "u-1")
+    assert first.details["pci_bus_id"] == "0000:17:00.0"
     if hip:
         assert (first.kind, first.vendor, first.details["architecture"]) == ("rocm", "AMD", "gfx942")
     else:
