@@ -39,6 +39,10 @@ def _given(ctx: click.Context, option: click.Parameter, value: str | None) -> st
 @click.option("--strict", is_flag=True, help="Refuse where drivers, versions or hosts differ, too.")
 @click.option("--workload", callback=_names, metavar="GLOBS", help="Only these workloads, for example 'llm-*'.")
 @click.option("--phase", callback=_names, metavar="NAMES", help="Only these: train, infer, prefill, decode.")
+@click.option("--precision", callback=_names, metavar="NAMES",
+              help="With --ab: these instead of the suite's: fp32, fp16, bf16, fp8, int8.")  # fmt: skip
+@click.option("--backend", callback=_names, metavar="NAMES", help="With --ab: only these backends.")
+@click.option("--device", callback=_given, metavar="ID", help="With --ab: cpu, cuda, cuda:1, ... Default: the best.")
 @click.option("--ab", nargs=2, metavar="REF_A REF_B",
               help="Measure two versions of chipmark here, in turns; `.` is the working tree.")  # fmt: skip
 @click.option("--python-a", callback=_given, metavar="PYTHON", help="Interpreter of side A, instead of this one.")
@@ -49,7 +53,8 @@ def _given(ctx: click.Context, option: click.Parameter, value: str | None) -> st
               help="Folder for what is measured in turns. Default: chipmark-runs/<time>-ab.")  # fmt: skip
 def command(
     candidate: str | None, baseline: str | None, store: str | None, output_format: str, allow_inconclusive: bool,
-    strict: bool, workload: tuple[str, ...], phase: tuple[str, ...], ab: tuple[str, str] | None,
+    strict: bool, workload: tuple[str, ...], phase: tuple[str, ...], precision: tuple[str, ...],
+    backend: tuple[str, ...], device: str | None, ab: tuple[str, str] | None,
     python_a: str | None, python_b: str | None, suite: str | None, pairs: int | None, out: str | None,
 ) -> int:  # fmt: skip
     """Compare CANDIDATE with BASELINE: slower, faster, same, inconclusive or not-comparable.
@@ -73,9 +78,14 @@ def command(
     if ab or python_a or python_b:
         _refuse("--ab measures both sides", CANDIDATE=candidate, BASELINE=baseline, store=store)
         sides: tuple[Any, Any] = ab or (None, None)
-        report, exit_code = _measure(sides, measured, workload, phase, options)
+        filters: dict[str, Any] = {
+            "workloads": workload, "phases": phase, "precisions": precision, "backends": backend,
+            "device": device or "auto",
+        }  # fmt: skip
+        report, exit_code = _measure(sides, measured, filters, options)
     else:
-        _refuse("nothing is measured without --ab", suite=suite, pairs=pairs, out=out)
+        _refuse("nothing is measured without --ab", suite=suite, pairs=pairs, out=out, device=device,
+                precision=precision or None, backend=backend or None)  # fmt: skip
         report = _stored(candidate, baseline, store, Filters(workload, phase), options)
         exit_code = report.exit_code
     write_result(render_comparison(report, output_format, terminal_width(), terminal_color()))
@@ -92,9 +102,8 @@ def _refuse(why: str, **given: object) -> None:
 
 
 def _measure(
-    refs: tuple[str | None, str | None], given: dict[str, Any], workload: tuple[str, ...], phase: tuple[str, ...],
-    options: Any,
-) -> tuple[ComparisonReport, int]:  # fmt: skip
+    refs: tuple[str | None, str | None], given: dict[str, Any], filters: dict[str, Any], options: Any
+) -> tuple[ComparisonReport, int]:
     """Both sides now, in turns."""
     from harness.ab.command import run_ab
     from harness.ab.request import AbRequest
@@ -104,8 +113,8 @@ def _measure(
     chosen = {name: value for name, value in given.items() if value is not None}
     if "out" in chosen:
         chosen["out"] = Path(chosen["out"])
-    filters = Filters(workloads=workload, phases=phase)
-    outcome = run_ab(AbRequest(ref_a=refs[0], ref_b=refs[1], filters=filters, **chosen), options, say)
+    request = AbRequest(ref_a=refs[0], ref_b=refs[1], filters=Filters(**filters), **chosen)
+    outcome = run_ab(request, options, say)
     return outcome.report, int(outcome.exit_code)
 
 
