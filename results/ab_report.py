@@ -15,6 +15,7 @@ from typing import NamedTuple
 import msgspec
 
 from results.ab_record import AbHalf, AbRecord, read_ab
+from results.ab_work import differing_work
 from results.case_comparison import FIELDS, Values
 from results.compare import CompareOptions, compare
 from results.comparison import ComparisonReport, Judgement
@@ -22,18 +23,17 @@ from results.errors import RunFolderError
 from results.evidence import read_session
 from results.notes import one_line
 from results.paired import judge_pairs
-from results.records import Work
 from results.session_case import Process, SessionCase
-from results.store import open_run
 from results.verdict import Prior, Rule
 
-# These guards look at the very times that are compared: to leave out pairs by them would be to choose
-# pairs by their outcome, and what they warn of is in the interval already.
-GUARDS_OF_TIMES = ("step_slope", "step_spread", "step_tail")
+# These guards bar no half. Three look at the very times that are compared: to leave out pairs by them
+# would be to choose pairs by their outcome, and what they warn of is in the interval already. The
+# load before a half is that of the half before it.
+GUARDS_NOT_ASKED = ("step_slope", "step_spread", "step_tail", "load_before")
 
 
 class _Half(NamedTuple):
-    """What one half stored: case id -> the case in it, and its place."""
+    """What one half stored: case id -> the case in it, and its folder."""
 
     cases: dict[str, SessionCase]
     path: Path | None
@@ -55,7 +55,7 @@ def ab_report(folder: Path, options: CompareOptions) -> ComparisonReport:
         pairs.append((halves[0], halves[1]))
     base, new = _complete(pairs, warnings)
     report = compare(new, base, options._replace(judge=judge_sessions), [*_circumstances(record), *warnings])
-    work = _differing_work(pairs)
+    work = next((differing_work(a.path, b.path) for a, b in pairs if a.path and b.path), [])
     return msgspec.structs.replace(
         report,
         reason=one_line(f"B ({record.b.label}) against A ({record.a.label}), in pairs: {report.reason}"),
@@ -89,14 +89,15 @@ def _read(folder: Path, half: AbHalf | None, where: str, warnings: list[str]) ->
         warnings.append(f"{where}: {error}")
         return _Half({}, None)
     warnings += [f"{where}: {text}" for text in session.warnings]
-    return _Half({case.case.id: _judged_by_machine(case) for case in session.cases}, path)
+    return _Half({case.case.id: _with_guards_asked(case) for case in session.cases}, path)
 
 
-def _judged_by_machine(case: SessionCase) -> SessionCase:
-    """``case`` without the FAILs of guards on step times."""
+def _with_guards_asked(case: SessionCase) -> SessionCase:
+    """``case`` without the FAILs of the guards that are not asked."""
     processes = [
         msgspec.structs.replace(
-            process, failed_guards=tuple(g for g in process.failed_guards if g.partition(":")[0] not in GUARDS_OF_TIMES)
+            process,
+            failed_guards=tuple(g for g in process.failed_guards if g.partition(":")[0] not in GUARDS_NOT_ASKED),
         )
         for process in case.processes
     ]
@@ -171,29 +172,3 @@ def _circumstances(record: AbRecord) -> list[str]:
             f"interrupted by {record.interrupted_by}: {len(record.pairs)} of {record.pairs_wanted} pairs begun"
         )
     return found
-
-
-def _differing_work(pairs: Sequence[tuple[_Half, _Half]]) -> list[str]:
-    """Cases for which the two sides count other work under the same version: said before all else."""
-    found = []
-    for a, b in pairs:
-        if a.path is None or b.path is None:
-            continue
-        ours, theirs = _work(a.path), _work(b.path)
-        for label in ours.keys() & theirs.keys():
-            before, after = msgspec.structs.asdict(ours[label]), msgspec.structs.asdict(theirs[label])
-            different = [f"{key} {before[key]} in A, {after[key]} in B" for key in before if before[key] != after[key]]
-            if different:
-                found.append(
-                    f"THE WORK DIFFERS: {label}: {'; '.join(different)}: a change of what is computed must raise "
-                    "the workload's version"
-                )
-        break
-    return sorted(found)
-
-
-def _work(path: Path) -> dict[str, Work]:
-    """Case label with version -> what a cycle of steps does, as the side counts it."""
-    return {
-        f"{m.case.label} v{m.case.workload_version}": m.work for m in open_run(path).measurements if m.work is not None
-    }

@@ -36,9 +36,19 @@ class StoredGuard(msgspec.Struct):
     reason: str = ""
 
 
-class StoredTiming(msgspec.Struct):
-    """Of the timing."""
+class StoredWarmup(msgspec.Struct):
+    """Of the warm-up."""
 
+    elapsed_s: float = 0.0
+
+
+class StoredTiming(msgspec.Struct):
+    """Of the timing; the spans are read to see whether the clock ran."""
+
+    prepare_s: float = 0.0
+    export_s: float | None = None
+    first_step_s: float = 0.0
+    warmup: StoredWarmup = msgspec.field(default_factory=StoredWarmup)
     windows: tuple[Window, ...] = ()
     num_latency_samples: int = 0
     num_device_samples: int = 0
