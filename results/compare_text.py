@@ -18,6 +18,7 @@ LEGEND = (
     "(throughput is its inverse); p50, p99: of single steps"
 )
 SIDES_LEGEND = "base v new: sessions x processes of either side"
+TAU_LEGEND = "tau: sd of the drift between sessions; adjusted p: for the number of metrics"
 TOLD_LEGEND = "(in brackets): told only, does not count"
 
 ADVICE = {
@@ -82,6 +83,13 @@ def sides(judgement: Judgement | None) -> str:
     )
 
 
+def numbers_text(row: CaseComparison) -> str:
+    """``: +4.8 % (+3.1..+6.5) in time, base v new 3x5 v 1x5``; nothing where there are none."""
+    if row.judgement is None:
+        return ""
+    return f": {change_with_interval(row.judgement)} in time, base v new {sides(row.judgement)}"
+
+
 def verdict_text(row: CaseComparison) -> str:
     """The verdict; in brackets where it does not count."""
     verdict = "failed" if row.failed else row.verdict
@@ -90,13 +98,22 @@ def verdict_text(row: CaseComparison) -> str:
 
 def row_reasons(row: CaseComparison, shared: Sequence[Difference] = ()) -> list[str]:
     """What must be said about one row, except circumstances that are ``shared`` by all."""
-    found = [difference_text(each) for each in row.differences]
+    found = [difference_text(each) for each in row.differences if each.key not in row.reason]
     if row.failed or row.verdict in ("inconclusive", "not-comparable"):
         found.insert(0, one_line(f"{row.reason}{_need(row.judgement)}"))
     elif row.judgement is not None and row.judgement.verdict != row.verdict:
         found.insert(0, one_line(row.reason))
     found += [difference_text(each) for each in row.circumstances if each not in shared]
     return found + [one_line(text) for text in row.warnings]
+
+
+def all_reasons(row: CaseComparison) -> list[str]:
+    """As :func:`row_reasons`, with the reason of every verdict and the change of the throughput."""
+    found = row_reasons(row)
+    reason = one_line(row.reason)
+    if not found or not found[0].startswith(reason):
+        found.insert(0, reason)
+    return found + ([f"throughput {throughput_change(row)}"] if throughput_change(row) else [])
 
 
 def shared_circumstances(rows: Sequence[CaseComparison]) -> list[Difference]:
@@ -108,8 +125,9 @@ def shared_circumstances(rows: Sequence[CaseComparison]) -> list[Difference]:
 
 
 def difference_text(difference: Difference) -> str:
-    """``driver: 550.54 in the base, 560.35 now``."""
-    return one_line(f"{difference.key}: {_value(difference.base)} in the base, {_value(difference.new)} now")
+    """``driver is 550.54 in the base and 560.35 in the candidate``."""
+    base, new = _value(difference.base), _value(difference.new)
+    return one_line(f"{difference.key} is {base} in the base and {new} in the candidate")
 
 
 def side_text(name: str, side: Side) -> str:
@@ -146,7 +164,10 @@ def last_line(report: ComparisonReport) -> str:
 
 
 def _signed(ratio: float) -> str:
-    return f"x{ratio:.3g}" if ratio >= 10 else f"{100 * (ratio - 1):+.1f}"
+    if ratio >= 10:
+        return f"x{ratio:.3g}"
+    text = f"{100 * (ratio - 1):+.1f}"
+    return "0.0" if text in ("+0.0", "-0.0") else text
 
 
 def _replication(num_sessions: int, num_processes: int) -> str:
@@ -162,7 +183,7 @@ def _need(judgement: Judgement | None) -> str:
 
 
 def _value(value: Scalar) -> str:
-    return "unknown" if value is None else str(value)
+    return "unknown" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def _counted(number: int, noun: str) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from results.compare_text import METRIC_LABELS, case_text, change_with_interval, last_line, row_reasons, sides
+from results.compare_text import METRIC_LABELS, all_reasons, case_text, last_line, numbers_text
 from results.comparison import CaseComparison, ComparisonReport
 from results.notes import one_line
 
@@ -61,6 +61,4 @@ def _found(report: ComparisonReport) -> Iterator[tuple[str, str, str]]:
 
 
 def _message(row: CaseComparison) -> str:
-    numbers = f"{change_with_interval(row.judgement)} in time, {sides(row.judgement)}"
-    reasons = row_reasons(row) or [one_line(row.reason)]
-    return "\n".join([f"{case_text(row)}, {METRIC_LABELS[row.metric]}: {numbers}", *reasons])
+    return "\n".join([f"{case_text(row)}, {METRIC_LABELS[row.metric]}{numbers_text(row)}", *all_reasons(row)])

@@ -9,16 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from xml.etree import ElementTree
 
-from results.compare_text import (
-    METRIC_LABELS,
-    case_text,
-    change_with_interval,
-    last_line,
-    row_reasons,
-    sides,
-    throughput_change,
-    verdict_text,
-)
+from results.compare_text import METRIC_LABELS, all_reasons, case_text, last_line, numbers_text, verdict_text
 from results.comparison import CaseComparison, ComparisonReport
 from results.notes import one_line
 
@@ -50,11 +41,8 @@ def junit(report: ComparisonReport) -> str:
 def _case(row: CaseComparison) -> ElementTree.Element:
     element = _element(case_text(row), METRIC_LABELS[row.metric])
     verdict = "failed" if row.failed else row.verdict
-    message = f"{verdict_text(row)}: {change_with_interval(row.judgement)} in time, {sides(row.judgement)}"
-    details = [one_line(row.reason), *row_reasons(row)]
-    if throughput_change(row):
-        details.append(f"throughput {throughput_change(row)}")
-    text = "\n".join(dict.fromkeys(details))
+    message = f"{verdict_text(row)}{numbers_text(row)}"
+    text = "\n".join(all_reasons(row))
     tag = TAGS.get(verdict) if row.gating or row.failed else None
     if tag is None:
         ElementTree.SubElement(element, "system-out").text = f"{message}\n{text}"

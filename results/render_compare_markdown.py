@@ -11,6 +11,7 @@ from results.compare_text import (
     LEGEND,
     METRIC_LABELS,
     SIDES_LEGEND,
+    TAU_LEGEND,
     TOLD_LEGEND,
     case_text,
     change_with_interval,
@@ -35,6 +36,8 @@ _COLUMNS = (
     ("case", False), ("metric", False), ("time", True), ("throughput", True), ("base v new", False),
     ("verdict", False), ("note", False),
 )  # fmt: skip
+# Besides, where all of it is shown.
+_DETAILS = (("tau", True), ("p", True), ("adjusted p", True))
 
 
 def markdown(report: ComparisonReport) -> str:
@@ -61,23 +64,32 @@ def _comment(report: ComparisonReport, limit: int) -> str:
     ]
     parts = ["\n".join(head)]
     if telling:
-        parts.append(_table(telling, shared, limit))
+        parts.append(_table(telling, shared, limit, details=False))
     if report.rows:
-        legends = [LEGEND, SIDES_LEGEND, *([TOLD_LEGEND] if any(not row.gating for row in report.rows) else [])]
-        whole = "\n".join([_table(report.rows, shared, limit), "", *(f"- {escape(line)}" for line in legends)])
+        legends = [
+            LEGEND,
+            SIDES_LEGEND,
+            TAU_LEGEND,
+            *([TOLD_LEGEND] if any(not row.gating for row in report.rows) else []),
+        ]
+        whole = "\n".join(
+            [_table(report.rows, shared, limit, details=True), "", *(f"- {escape(line)}" for line in legends)]
+        )
         parts.append(
             f"<details><summary>All {len(report.rows)} rows, and how to read them</summary>\n\n{whole}\n\n</details>"
         )
     return "\n\n".join(parts) + "\n"
 
 
-def _table(rows: Sequence[CaseComparison], shared: Sequence[Difference], limit: int) -> str:
+def _table(rows: Sequence[CaseComparison], shared: Sequence[Difference], limit: int, details: bool) -> str:
     notes = Notes()
     shown, left_out = shown_rows(rows, limit)
+    columns = [*_COLUMNS, *(_DETAILS if details else ())]
+    cells = [[*_row(row, notes, shared), *(_details(row) if details else ())] for row in shown]
     lines = [
-        _line([title for title, _ in _COLUMNS]),
-        _line(["---:" if right else "---" for _, right in _COLUMNS]),
-        *(_line([escape(cell) for cell in _row(row, notes, shared)]) for row in shown),
+        _line([title for title, _ in columns]),
+        _line(["---:" if right else "---" for _, right in columns]),
+        *(_line([escape(cell) for cell in row]) for row in cells),
     ]
     if notes.lines():
         lines += ["", *(f"{number}. {escape(text)}" for number, text in notes.lines())]
@@ -96,6 +108,15 @@ def _row(row: CaseComparison, notes: Notes, shared: Sequence[Difference]) -> lis
         verdict_text(row),
         notes.refer(row_reasons(row, shared)),
     ]
+
+
+def _details(row: CaseComparison) -> list[str]:
+    """The drift between sessions as a change, and the p-value before and after the others are counted."""
+    judgement = row.judgement
+    if judgement is None:
+        return ["", "", ""]
+    tau = f"{100 * judgement.tau:.2f} %" if judgement.tau is not None else ""
+    return [tau, *(f"{p:.2g}" if p is not None else "" for p in (judgement.p_value, row.p_adjusted))]
 
 
 def _line(cells: Sequence[str]) -> str:
