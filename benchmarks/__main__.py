@@ -5,7 +5,15 @@ from __future__ import annotations
 import importlib
 import sys
 
-NAMES = ("step_overhead", "harness_against_loop", "isolation_cost", "command_start", "smoke_suite")
+NAMES = (
+    "step_overhead",
+    "harness_against_loop",
+    "isolation_cost",
+    "command_start",
+    "smoke_suite",
+    "verdict_rates",
+    "compare_speed",
+)
 
 
 def main() -> None:

@@ -59,6 +59,8 @@ def comparability(
         (keys, context). ``None`` is "not known". Keys are in order of importance.
     """
     case = case or measurements[0].case
+    if measurements and all(_tells_the_same(m, measurements[0]) for m in measurements[1:]):
+        measurements = measurements[:1]
     return _keys(info, case, measurements), _context(info, case, measurements)
 
 
@@ -145,6 +147,16 @@ def memory_gib(memory_bytes: int | None) -> float | None:
         return None
     gib = memory_bytes / 2**30
     return round(gib, 1 - math.floor(math.log10(gib)))
+
+
+def _tells_the_same(one: Measurement, other: Measurement) -> bool:
+    """Whether nothing that is read here differs; so it nearly always is."""
+    return (
+        one.facts == other.facts
+        and one.machine == other.machine
+        and one.support == other.support
+        and (one.stats and one.stats.definition) == (other.stats and other.stats.definition)
+    )
 
 
 def _threads(measurement: Measurement) -> Scalar:

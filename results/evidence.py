@@ -7,8 +7,10 @@ process by process, and never replaced by anything.
 
 from __future__ import annotations
 
+import gc
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -66,8 +68,21 @@ def read_session(path: Path) -> Session:
     Raises:
         RunFolderError: it is missing, is not a run, or is of a newer format.
     """
-    run = StoredRun(path, read_info(path), [], [])
-    return Session(_cases(run, _stored_lines(run)), run.warnings)
+    with _no_collection():
+        run = StoredRun(path, read_info(path), [], [])
+        return Session(_cases(run, _stored_lines(run)), run.warnings)
+
+
+@contextmanager
+def _no_collection() -> Iterator[None]:
+    """No automatic garbage collection inside: it would walk, again and again, records that stay."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
 
 
 def _stored_lines(run: StoredRun) -> Iterable[Measurement]:
