@@ -66,7 +66,7 @@ def find_steady(samples: np.ndarray, cycle: int = 1) -> Steadiness:
     number = _num_batches(len(samples), cycle)
     if number < MIN_BATCHES:
         return Steadiness(0, None, f"too few samples to tell: {number} batches of whole cycles, needs {MIN_BATCHES}")
-    medians = batch_medians(samples, number, cycle)
+    medians = batch_medians(_levelled(samples, cycle), number, cycle)
     latest = int(MAX_CUT_SHARE * number)
     first = mser_cut(medians, number - MIN_TAIL_BATCHES)
     if first > latest and _differs(medians, first):
@@ -104,9 +104,10 @@ def find_drift(samples: np.ndarray, cycle: int = 1) -> Drift:
     number = _num_batches(len(samples), cycle)
     if number < MIN_BATCHES:
         return Drift(None, None, f"too few samples to tell: {number} batches of whole cycles, needs {MIN_BATCHES}")
-    middle = batch_edges(len(samples), 2, cycle)[1]
-    ratio = float(np.median(samples[middle:]) / np.median(samples[:middle])) - 1
-    medians = batch_medians(samples, number, cycle)
+    levelled = _levelled(samples, cycle)
+    middle = batch_edges(len(levelled), 2, cycle)[1]
+    ratio = float(np.median(levelled[middle:]) / np.median(levelled[:middle])) - 1
+    medians = batch_medians(levelled, number, cycle)
     if abs(ratio) > max(DRIFT_LIMIT, SE_LIMIT * _half_difference_error(medians)):
         return Drift(ratio, True, f"the second half is {_share(ratio)} than the first (limit {DRIFT_LIMIT:.0%})")
     trend = theil_sen_slope(medians) * (number - 1) / float(np.median(medians))
@@ -139,6 +140,21 @@ def theil_sen_slope(values: np.ndarray) -> float:
 
     first, second = np.triu_indices(len(values), 1)
     return float(np.median((values[second] - values[first]) / (second - first)))
+
+
+def _levelled(samples: np.ndarray, cycle: int) -> np.ndarray:
+    """Whole cycles of ``samples`` over the median of each place in the cycle.
+
+    Where steps grow dearer within a cycle, few of them lie near the median of all: it would jump from
+    one place to the next.
+    """
+    import numpy as np
+
+    if cycle == 1:
+        return samples
+    grid = samples[: len(samples) // cycle * cycle].reshape(-1, cycle)
+    levelled: np.ndarray = grid / np.median(grid, axis=0)
+    return levelled.ravel()
 
 
 def _num_batches(num_samples: int, cycle: int) -> int:
