@@ -94,13 +94,10 @@ def _read(folder: Path, half: AbHalf | None, where: str, warnings: list[str]) ->
 
 def _with_guards_asked(case: SessionCase) -> SessionCase:
     """``case`` without the FAILs of the guards that are not asked."""
-    processes = [
-        msgspec.structs.replace(
-            process,
-            failed_guards=tuple(g for g in process.failed_guards if g.partition(":")[0] not in GUARDS_NOT_ASKED),
-        )
-        for process in case.processes
-    ]
+    processes = []
+    for process in case.processes:
+        asked = [g for g in process.failed_guards if g.partition(":")[0] not in GUARDS_NOT_ASKED]
+        processes.append(msgspec.structs.replace(process, failed_guards=tuple(asked)))
     return msgspec.structs.replace(case, processes=tuple(processes))
 
 

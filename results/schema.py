@@ -12,6 +12,7 @@ from typing import Any
 
 import msgspec
 
+from results.ab_record import AbRecord
 from results.case_summary import SUMMARY_SCHEMA_VERSION, RunSummary
 from results.comparison import ComparisonReport
 from results.cost import CostReport
@@ -19,6 +20,7 @@ from results.count_check import CheckedRun
 from results.counts import ExpectedCounts
 from results.metrics import METRIC
 from results.records import SCHEMA_VERSION, Measurement, RunInfo
+from results.selfcheck_record import SelfCheck
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
@@ -30,6 +32,8 @@ DOCUMENTS: dict[str, tuple[type[msgspec.Struct], str]] = {
     "show --format counts": (ExpectedCounts, "what a run must count up to; read by run --check"),
     "run --check --json": (CheckedRun, "derived: the summary and what is not as expected"),
     "compare --format json": (ComparisonReport, "derived: one verdict a case and metric"),
+    "ab.json": (AbRecord, "which runs of compare --ab belong together; rewritten after every half of a pair"),
+    "selfcheck --json": (SelfCheck, "what the harness costs and can resolve on one host; stored in every run.json"),
 }
 
 # Longest suffix first: "_per_s" is a rate, not seconds.
