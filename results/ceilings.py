@@ -120,7 +120,7 @@ def _sourced(subject: Subject, table: DeviceTable | None, problem: str) -> tuple
         return unknown, unknown
     found = match(table, device.name, device.kind, device.memory_bytes)
     peak = peak_per_s(table, found, subject.executed)
-    if subject.summary.support == "emulated":
+    if peak.per_s and subject.summary.support == "emulated":
         peak = Figure(None, reason=f"{subject.executed} is emulated: the device has no peak at it")
     return peak, bandwidth_per_s(table, found)
 

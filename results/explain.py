@@ -57,7 +57,9 @@ def explain(run: StoredRun, text: str) -> str:
 
 
 def find_case(cases: Sequence[CaseSummary], text: str) -> CaseSummary:
-    """The one case whose id starts with ``text``, or whose label is or holds it, whatever its case.
+    """The one case whose id starts with ``text``, or whose label is or holds it, in whole words first.
+
+    Upper and lower case are the same.
 
     Raises:
         UsageError: none or several do.
@@ -66,6 +68,7 @@ def find_case(cases: Sequence[CaseSummary], text: str) -> CaseSummary:
     for fits in (
         lambda case: case.case.label.lower() == wanted,
         lambda case: bool(wanted) and case.case_id.startswith(wanted),
+        lambda case: bool(wanted) and f" {wanted} " in f" {case.case.label.lower()} ",
         lambda case: bool(wanted) and wanted in case.case.label.lower(),
     ):
         found = [case for case in cases if fits(case)]

@@ -75,7 +75,8 @@ def _reached(case: CaseSummary) -> list[str]:
         ("mfu", "MFU", peak),
     ):
         value, reason = getattr(case, name), getattr(case, f"{name}_reason")
-        lines.append(f"{label}: n/a: {reason}" if value is None else f"{label}: {units.percent(value)} {whole}")
+        least = "at least " if name == "bandwidth_fraction" and case.bytes_basis == "lower bound" else ""
+        lines.append(f"{label}: n/a: {reason}" if value is None else f"{label}: {least}{units.percent(value)} {whole}")
     return lines
 
 

@@ -126,14 +126,10 @@ class Work(Record, frozen=True, kw_only=True):
 
     Most phases have cycles of one step. ``decode`` has ``new_tokens`` steps of growing cost.
     ``flops`` counts 2 per multiply-add of matrix products and convolutions, with full (not
-    halved) causal attention; elementwise work is not counted. ``tokens`` is ``None`` where the
-    workload has none.
-
-    ``bytes`` are read and written by definition of the workload; None where it defines none.
-    ``min_values`` counts the numbers that must be read or written at the least: weights once a
-    step, inputs, outputs, key/value caches, in training the weights and the optimizer's state
-    once each way. What passes between layers is not counted. Times the size of one number it is a
-    lower bound of the bytes that move, unless they stay in a cache.
+    halved) causal attention; elementwise work is not counted. ``tokens`` is None without any.
+    ``bytes`` are read and written by the workload's definition, where it has one. ``min_values``
+    counts the numbers that must move at the least: weights once a step, inputs, outputs, caches
+    (docs/ceilings.md); times the size of a number it is a lower bound of the bytes.
     """
 
     steps: int = 1

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from results import units
 from results.case_summary import CaseSummary, RunSummary
-from results.render import Shared, backend_text, shared_by
+from results.render import TABLE_WIDTH, Shared, backend_text, shared_by
 from results.render_table import Block, TableColumn
 
 HEADING = "against the ceilings"
@@ -26,16 +26,18 @@ def _intensity(case: CaseSummary) -> str:
     return mark + units.number(case.arithmetic_intensity)
 
 
-def _scaled(value: float | None) -> str:
-    """Without the unit, which the header says."""
-    return units.count(value)
+def _share(value: float | None) -> str:
+    """In percent with one decimal, so that a column can be read from top to bottom."""
+    if value is None:
+        return units.NOT_AVAILABLE
+    return "<0.1 %" if 0 < value < 0.001 else f"{100 * value:.1f} %"
 
 
 COLUMNS: tuple[CeilingColumn, ...] = (
-    CeilingColumn("FLOP/s", 6, lambda case: _scaled(case.flops_per_s)),
-    CeilingColumn("MFU", 7, lambda case: units.percent(case.mfu)),
-    CeilingColumn("of gemm", 7, lambda case: units.percent(case.ceiling_fraction)),
-    CeilingColumn("of copy", 7, lambda case: units.percent(case.bandwidth_fraction)),
+    CeilingColumn("FLOP/s", 6, lambda case: units.count(case.flops_per_s)),
+    CeilingColumn("MFU", 7, lambda case: _share(case.mfu)),
+    CeilingColumn("of gemm", 7, lambda case: _share(case.ceiling_fraction)),
+    CeilingColumn("of copy", 7, lambda case: _share(case.bandwidth_fraction)),
     CeilingColumn("FLOP/B", 6, _intensity),
     CeilingColumn("bound by", 8, lambda case: case.bound or units.NOT_AVAILABLE),
 )
@@ -55,9 +57,13 @@ def ceiling_blocks(summary: RunSummary) -> list[Block]:
         return []
     shared = shared_by([case.case for case in summary.cases])
     chosen = _known_columns(summary)
-    columns = [TableColumn("case", 36, False), TableColumn("backend", 11, False)]
+    rows = _rows(summary, chosen, shared)
+    backend_width = max(len("backend"), min(11, max(len(row[1]) for row in rows)))
+    columns = [TableColumn("backend", backend_width, False)]
     columns += [TableColumn(column.header, column.width, column.header != "bound by") for column in chosen]
-    return [Block(HEADING, columns, _rows(summary, chosen, shared))]
+    room = TABLE_WIDTH - sum(column.width + 1 for column in columns)
+    columns.insert(0, TableColumn("case", min(room, max(len(row[0]) for row in rows)), False))
+    return [Block(HEADING, columns, rows)]
 
 
 def ceiling_notes(summary: RunSummary) -> list[str]:
@@ -115,7 +121,7 @@ def _name(case: CaseSummary) -> str:
 
 def _meanings(summary: RunSummary) -> list[tuple[str, str]]:
     cases = _measured(summary)
-    peaks = _named(cases, "peak_source", "peak_flops_per_s", units.flops)
+    peaks = _peaks(cases)
     gemms = _named(cases, "ceiling_source", "ceiling_flops_per_s", units.flops)
     copies = _named(cases, "ceiling_bytes_source", "ceiling_bytes_per_s", units.bandwidth)
     return [
@@ -131,3 +137,12 @@ def _named(cases: Sequence[CaseSummary], source: str, value: str, format_value: 
     """Each yardstick once, with its value."""
     found = {getattr(case, source): getattr(case, value) for case in cases if getattr(case, value) is not None}
     return "; ".join(f"{name} {format_value(number)}" for name, number in found.items())
+
+
+def _peaks(cases: Sequence[CaseSummary]) -> str:
+    """Each peak once, then each source once: that of many peaks is the same row."""
+    sourced = [case for case in cases if case.peak_flops_per_s is not None]
+    parts = [(*case.peak_source.partition(", ")[::2], case.peak_flops_per_s) for case in sourced]
+    peaks = dict.fromkeys(f"{what} {units.flops(per_s)}" for what, _, per_s in parts)
+    sources = dict.fromkeys(source for _, source, _ in parts)
+    return ", ".join(peaks) + f" ({'; '.join(sources)})"

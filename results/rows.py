@@ -42,6 +42,13 @@ _DOCS = {
     "latency_steady": "whether every process became steady; empty = too few samples to tell",
     "latency_drifting": "whether some process drifted; empty = too few samples to tell",
     "steady_notes": "what is not steady, and by how much",
+    "peak_source": "row of the device table and its source",
+    "ceiling_source": "the gemm case of this run that set the ceiling",
+    "ceiling_bytes_source": "the memory-bandwidth case of this run that set the ceiling",
+    "bytes_basis": "defined: exact by the workload's definition; lower bound: what must move at the least",
+    "ridge_source": "measured in this run, or sourced",
+    "bound": "compute or memory, by arithmetic intensity",
+    "bound_reason": "why it is bound by that, or why nobody can tell",
     "guards": "guards that did not pass: name=verdict, separated by semicolons",
 }
 

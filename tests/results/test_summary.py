@@ -71,7 +71,7 @@ def test_percentiles_and_their_reasons(cases):
     # 400 samples 1.000, 1.001, ... ms: index 200, 360, 396.
     assert (train.latency_p50_s, train.latency_p90_s, train.latency_p99_s) == (1.2e-3, 1.36e-3, 1.396e-3)
     fp8 = cases["bert-encoder", "infer", "fp8", 8, False]
-    assert (fp8.latency_p99_s, fp8.latency_p99_s_reason) == (None, "n=112, needs 368")
+    assert (fp8.latency_p99_s, fp8.latency_p99_s_reason) == (None, "n_eff=112, needs 368")
     assert fp8.latency_p90_s == 1.1e-3
 
 
@@ -115,7 +115,7 @@ def test_metrics_are_the_float_fields_of_a_summary():
         for field in msgspec.structs.fields(CaseSummary)
         if f"{field.name}_reason" in CaseSummary.__struct_fields__
     }
-    assert optional_numbers - {"support"} == {metric.name for metric in METRICS}
+    assert optional_numbers - {"support", "bound"} == {metric.name for metric in METRICS}
     assert len({metric.name for metric in METRICS}) == len(METRICS)
 
 
