@@ -170,13 +170,16 @@ def _threads(measurement: Measurement) -> Scalar:
 
 def _of_facts(names: Iterable[str], measurements: Sequence[Measurement]) -> Values:
     """Those of the facts that are known at all."""
-    found = {name: _agreed(_listed(m.facts.get(name)) for m in measurements) for name in names}
-    return {name: value for name, value in found.items() if value is not None}
+    return _known(names, [m.facts for m in measurements])
 
 
 def _of_machine(names: Iterable[str], measurements: Sequence[Measurement]) -> Values:
-    found = {name: _agreed(m.machine.get(name) for m in measurements) for name in names}
-    return {name: value for name, value in found.items() if value is not None}
+    return _known(names, [m.machine for m in measurements])
+
+
+def _known(names: Iterable[str], found: Sequence[Mapping[str, object]]) -> Values:
+    told = [name for name in names if any(values.get(name) is not None for values in found)]
+    return {name: _agreed(_listed(values.get(name)) for values in found) for name in told}
 
 
 def _agreed(values: Iterable[Scalar]) -> Scalar:

@@ -169,17 +169,17 @@ def spread(side: Sequence[Sequence[float]]) -> Spread:
     """
     if not side or not all(side):
         raise ValueError("a side needs at least one session, and a session at least one process")
-    if not all(math.isfinite(y) for session in side for y in session):
+    means = [sum(session) / len(session) for session in side]
+    if not all(map(math.isfinite, means)):  # of finite logs no sum overflows, of others every one is not finite
         raise ValueError("a process value is not a finite number")
-    means = [math.fsum(session) / len(session) for session in side]
-    mean = math.fsum(means) / len(means)
-    between = math.fsum((m - mean) ** 2 for m in means) / (len(means) - 1) if len(means) > 1 else 0.0
-    within = math.fsum((y - m) ** 2 for session, m in zip(side, means, strict=True) for y in session)
+    mean = sum(means) / len(means)
+    between = sum([(m - mean) ** 2 for m in means]) / (len(means) - 1) if len(means) > 1 else 0.0
+    within = sum([(y - m) ** 2 for session, m in zip(side, means, strict=True) for y in session])
     return Spread(
         mean=mean,
         num_sessions=len(side),
         num_processes=sum(map(len, side)),
-        mean_inverse_n=math.fsum(1 / len(session) for session in side) / len(side),
+        mean_inverse_n=sum([1 / len(session) for session in side]) / len(side),
         within_ss=within,
         between_variance=between,
     )
