@@ -100,6 +100,10 @@ def read_ab(folder: Path) -> AbRecord:
         raise RunFolderError(f"{file}: cannot be read as an A/B comparison: {error}") from error
     for pair in record.pairs:
         for half in (pair.a, pair.b):
-            if half is not None and half.run is not None and (Path(half.run).name != half.run or half.run == ".."):
+            if half is not None and half.run is not None and not _is_plain_name(half.run):
                 raise RunFolderError(f"{file}: run {half.run!r} is not in its folder")
     return record
+
+
+def _is_plain_name(name: str) -> bool:
+    return name not in ("", "..") and Path(name).name == name

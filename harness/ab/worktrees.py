@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import tempfile
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -76,12 +77,31 @@ def worktree(root: Path, commit: str) -> Iterator[Path]:
 
 def _remove(root: Path, parent: Path, folder: Path) -> None:
     """Remove the worktree and git's entry for it; a second Ctrl-C waits until that is done."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
-    try:
+    with _signals_wait():
         _git(root, "worktree", "remove", "--force", "--force", str(folder))
         shutil.rmtree(parent, ignore_errors=True)
+
+
+@contextmanager
+def _signals_wait() -> Iterator[None]:
+    """Within the block signals are noted only, and acted on after it.
+
+    Not by blocking them: another thread (of a numeric library) would receive them all the same.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield  # no other thread may change handlers, or is interrupted by one
+        return
+    came: list[int] = []
+    previous = {number: signal.getsignal(number) for number in SIGNALS}
+    for number in previous:
+        signal.signal(number, lambda received, frame: came.append(received))
+    try:
+        yield
     finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        for number, handler in previous.items():
+            signal.signal(number, handler if handler is not None else signal.SIG_DFL)
+    for number in dict.fromkeys(came):
+        signal.raise_signal(number)
 
 
 def _may_be_ref(ref: str) -> bool:
@@ -94,6 +114,7 @@ def _git(root: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             ["git", "-C", str(root), *arguments],
             env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False,
+            start_new_session=True,  # a terminal's Ctrl-C is for us to act on
         )  # fmt: skip
     except FileNotFoundError as error:
         raise UsageError("--ab needs git, which is not installed here") from error

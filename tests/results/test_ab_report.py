@@ -1,0 +1,189 @@
+"""What is said of stored pairs, from real run folders with known times."""
+
+from __future__ import annotations
+
+import math
+import shutil
+
+import msgspec
+import numpy as np
+import pytest
+
+from results.ab_record import AB_FILE, read_ab
+from results.ab_report import ab_report
+from results.compare import CompareOptions
+from results.errors import ExitCode, RunFolderError
+from results.records import Guard
+from results.render_compare import FORMATS, render_comparison
+from tests.results.ab_folders import ab_folder, change_record, half
+from tests.results.example_run import SEQUENCES
+
+# The machine gets slower by a tenth from pair to pair; the two halves of a pair do not differ by more than .5 %.
+DRIFT = [1.1**i for i in range(8)]
+WOBBLE = (0.998, 1.002, 1.0, 0.997, 1.003, 1.0, 0.999, 1.001)
+
+
+def times(change: float, number: int = 8):
+    return [(drift, drift * wobble * change) for drift, wobble in zip(DRIFT[:number], WOBBLE, strict=False)]
+
+
+def report_of(folder, **options):
+    return ab_report(folder, CompareOptions(**options))
+
+
+def gating(report):
+    return next(row for row in report.rows if row.gating)
+
+
+@pytest.mark.parametrize(
+    ("change", "verdict", "code"),
+    [(1.0, "same", 0), (1.10, "slower", ExitCode.SLOWER), (0.9, "faster", 0), (1.03, "inconclusive", 4)],
+)
+def test_a_drift_that_hits_both_halves_hides_nothing(tmp_path, change, verdict, code):
+    report = report_of(ab_folder(tmp_path / "ab", times(change)))
+    row = gating(report)
+    assert (report.outcome, row.verdict, report.exit_code) == (verdict, verdict, code)
+    logs = np.log(change * np.array(WOBBLE))
+    assert row.judgement.log_difference == pytest.approx(logs.mean(), abs=2e-6)
+    assert row.judgement.half_width == pytest.approx(3.4994833 * logs.std(ddof=1) / math.sqrt(8), rel=1e-3)
+    assert report.reason.startswith("B (new) against A (old), in pairs")
+    assert {row.metric for row in report.rows} >= {"throughput", "latency_p50"}
+
+
+def test_every_format_shows_it(tmp_path):
+    report = report_of(ab_folder(tmp_path / "ab", times(1.10)))
+    for output_format in FORMATS:
+        assert "slower" in render_comparison(report, output_format)
+
+
+def test_six_pairs_are_too_few(tmp_path):
+    report = report_of(ab_folder(tmp_path / "ab", times(1.10, 6)))
+    assert report.exit_code == ExitCode.INCONCLUSIVE
+    assert "6 complete pairs, a verdict needs 7" in gating(report).reason
+    assert report_of(tmp_path / "ab", allow_inconclusive=True).exit_code == 0
+
+
+def test_a_half_that_failed_costs_its_pair_and_is_said(tmp_path):
+    folder = ab_folder(tmp_path / "ab", times(1.10))
+    shutil.rmtree(folder / "03-b")
+    pairs = list(read_ab(folder).pairs)
+    pairs[2] = msgspec.structs.replace(pairs[2], b=half(None, exit_code=-9, reason="killed by SIGKILL; no word"))
+    change_record(folder, pairs=tuple(pairs))
+    report = report_of(folder)
+    assert report.outcome == "slower"
+    assert gating(report).judgement.num_processes_base == 7
+    assert gating(report).judgement.num_processes_new == 7
+    assert any("pair 3, B: killed by SIGKILL" in text for text in report.warnings)
+    assert any("pair 3 left out; B: was not measured" in text for text in report.warnings)
+    # The pairs that are left are still those that belong together.
+    rest = np.log([1.10 * wobble for i, wobble in enumerate(WOBBLE) if i != 2])
+    assert gating(report).judgement.log_difference == pytest.approx(rest.mean(), abs=2e-6)
+
+
+def test_a_run_that_is_gone_or_altered_costs_its_pair(tmp_path):
+    folder = ab_folder(tmp_path / "ab", times(1.10))
+    shutil.rmtree(folder / "01-a")
+    samples = next((folder / "02-b" / "samples").iterdir())
+    samples.write_bytes(samples.read_bytes()[:-1] + b"x")
+    report = report_of(folder)
+    assert gating(report).judgement.num_processes_new == 6
+    assert report.outcome == "inconclusive"
+    assert any("01-a" in text for text in report.warnings)
+    assert any("pair 2 left out; B:" in text and "checksum" in text for text in report.warnings)
+
+
+def failed_guard(name):
+    return {"guards": (Guard(name=name, value=1.0, threshold=0.1, verdict="FAIL", reason="busy"),)}
+
+
+def test_disturbed_pairs_are_left_out_on_both_sides(tmp_path):
+    from tests.results.ab_folders import store_half
+
+    folder = ab_folder(tmp_path / "ab", times(1.10))
+    shutil.rmtree(folder / "05-a")
+    store_half(folder, 4, "a", 99.0, record=failed_guard("run_queue_wait"))
+    report = report_of(folder)
+    assert report.outcome == "slower"
+    assert gating(report).judgement.num_processes_base == 7
+    assert gating(report).judgement.ratio == pytest.approx(1.10, rel=0.01)
+    assert any("pair 5 left out; A: a guard failed (run_queue_wait)" in text for text in report.warnings)
+
+
+def test_a_host_that_is_disturbed_throughout_gives_no_verdict(tmp_path):
+    report = report_of(ab_folder(tmp_path / "ab", times(1.10), record=failed_guard("run_queue_wait")))
+    assert report.outcome == "inconclusive"
+    assert "run_queue_wait" in gating(report).reason
+
+
+@pytest.mark.parametrize("name", ["step_spread", "step_tail", "step_slope", "load_before"])
+def test_guards_on_the_compared_times_choose_no_pairs(tmp_path, name):
+    report = report_of(ab_folder(tmp_path / "ab", times(1.10), record=failed_guard(name)))
+    assert (report.outcome, gating(report).judgement.num_processes_new) == ("slower", 8)
+
+
+def test_other_work_under_the_same_version_is_said_first(tmp_path):
+    more = msgspec.structs.replace(SEQUENCES, flops=SEQUENCES.flops + 1)
+    report = report_of(ab_folder(tmp_path / "ab", times(1.10), b={"record": {"work": more}}))
+    assert report.warnings[0].startswith("THE WORK DIFFERS under the same version")
+    assert f"flops: {SEQUENCES.flops} in A, {SEQUENCES.flops + 1} in B" in report.warnings[0]
+    assert report.outcome == "slower"
+    assert "THE WORK" not in str(report_of(ab_folder(tmp_path / "equal", times(1.10))).warnings)
+
+
+def test_more_work_that_only_the_backend_counts_is_said_too(tmp_path):
+    def counted(ratio):
+        return {"record": {"guards": (Guard(name="flops", value=ratio, threshold=1.01, verdict="WARN"),)}}
+
+    report = report_of(ab_folder(tmp_path / "ab", times(1.10), **counted(1.0), b=counted(1.1)))
+    assert "FLOPs counted over analytic: 1.0000 in A, 1.1000 in B" in report.warnings[0]
+    assert report.outcome == "slower"
+
+
+def test_other_parameters_or_another_version_are_not_comparable(tmp_path):
+    from tests.results.sessions import GPU_CASE
+
+    fatter = {"record": {"facts": {"num_parameters": 11}}}
+    report = report_of(ab_folder(tmp_path / "ab", times(1.0), record={"facts": {"num_parameters": 10}}, b=fatter))
+    assert (report.outcome, report.exit_code) == ("not-comparable", ExitCode.NOT_COMPARABLE)
+    newer = msgspec.structs.replace(GPU_CASE, workload_version=2)
+    report = report_of(ab_folder(tmp_path / "version", times(1.0), b={"cases": (newer,)}))
+    assert report.outcome == "not-comparable"
+    assert any(difference.key == "workload_version" for difference in gating(report).differences)
+
+
+def test_a_case_that_never_works_on_side_b_is_a_failure(tmp_path):
+    broken = {"record": {"status": "failed", "stage": "prepare", "reason": "boom", "timing": None, "stats": None}}
+    report = report_of(ab_folder(tmp_path / "ab", times(1.0), b=broken))
+    assert (report.outcome, report.exit_code) == ("failed", ExitCode.CASE_FAILED)
+
+
+def test_interrupted_and_equal_code_are_said(tmp_path):
+    folder = ab_folder(tmp_path / "ab", times(1.0))
+    change_record(folder, interrupted_by="SIGINT", pairs_wanted=20, same_code=True, warnings=("a word",))
+    text = " ".join(report_of(folder).warnings)
+    assert "interrupted by SIGINT: 8 of 20 pairs begun" in text
+    assert "an A/A comparison" in text
+    assert "a word" in text
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"{", "cannot be read as an A/B comparison"),
+        (b"[]", "cannot be read as an A/B comparison"),
+        (b'{"schema_version": 99}', "format 99 is newer"),
+    ],
+)
+def test_a_damaged_record_is_refused_by_name(tmp_path, content, message):
+    (tmp_path / AB_FILE).write_bytes(content)
+    with pytest.raises(RunFolderError, match=message):
+        read_ab(tmp_path)
+
+
+@pytest.mark.parametrize("run", ["../outside", "/etc", "..", "", "a/b"])
+def test_a_record_never_reads_outside_its_folder(tmp_path, run):
+    folder = ab_folder(tmp_path / "ab", times(1.0, 1))
+    pair = msgspec.structs.replace(read_ab(folder).pairs[0], a=half(run))
+    change_record(folder, pairs=(pair,))
+    with pytest.raises(RunFolderError, match="is not in its folder"):
+        read_ab(folder)
