@@ -68,8 +68,8 @@ def cli(debug: bool) -> None:
     """Measure what an AI chip does on standard training steps and inference passes.
 
     Exit codes: 0 done (compare: same or faster); 1 some case failed, timed out, was killed, ran
-    out of memory or is invalid; 2 bad input or usage; 3 slower than the baseline; 4
-    inconclusive; 5 not comparable; 130 interrupted.
+    out of memory or is invalid (run --check: or a count differs); 2 bad input or usage; 3 slower
+    than the baseline; 4 inconclusive; 5 not comparable; 130 interrupted.
     """
 
 

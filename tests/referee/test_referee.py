@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 
 import pytest
 
 from tests.referee.conftest import Judge
-from tests.referee.loadgen import LoadGenFailed, unavailable
+from tests.referee.loadgen import ROOT, LoadGenFailed, unavailable
 
 
 def test_a_step_that_never_answers_is_killed(loadgen: Judge) -> None:
@@ -33,3 +34,9 @@ def test_no_test_process_holds_loadgen(loadgen: Judge) -> None:
 def test_absence_is_a_reason(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "executable", "/bin/false")
     assert "LoadGen cannot be imported (exit code 1)" in unavailable()
+
+
+def test_the_document_names_tests_that_exist() -> None:
+    named = re.findall(r"`(tests/[\w/]+\.py)`", (ROOT / "docs" / "referee.md").read_text())
+    assert len(set(named)) >= 8
+    assert [name for name in named if not (ROOT / name).is_file()] == []

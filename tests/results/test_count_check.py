@@ -166,6 +166,15 @@ def test_a_precision_with_its_own_unit_may_be_unsupported_elsewhere(
     assert differences(records, emulated) == [("status", "ok", "unsupported")]
 
 
+def test_on_another_architecture_only_fp32_must_run(tmp_path: Path) -> None:
+    counts = counts_of(stored(tmp_path / "emulated", {**usual(), "int8": ok(INT8, support=EMULATED)}))
+    arm = msgspec.structs.replace(counts.provenance, platform="Linux-6.8-aarch64-with-glibc2.39")
+    there = msgspec.structs.replace(counts, provenance=arm)
+    run = stored(tmp_path / "run", {**usual(), "fp32": unsupported(FP32), "int8": unsupported(INT8)})
+    assert [d.case.split()[2] for d in check_counts(run, there, "").differences] == ["fp32"]
+    assert [d.case.split()[2] for d in check_counts(run, counts, "").differences] == ["fp32", "int8"]
+
+
 def test_what_did_not_run_where_the_counts_were_taken_is_checked_as_far_as_possible(
     tmp_path: Path, expected: ExpectedCounts, differences: Differences
 ) -> None:
@@ -200,6 +209,12 @@ def test_every_replicate_is_checked(tmp_path: Path, expected: ExpectedCounts) ->
     assert [(d.what, d.found) for d in report.differences] == [("num_parameters", 7), ("peak_memory_bytes", 9000)]
     with pytest.raises(RunFolderError, match="replicates disagree"):
         counts_of(run)
+
+
+def test_the_largest_peak_of_the_replicates_is_expected(tmp_path: Path) -> None:
+    records = [ok(FP32, replicate=k, memory=Memory(peak_bytes=peak, scope=SCOPE)) for k, peak in enumerate((5, 9, 7))]
+    run = store(tmp_path / "run", run_info([(FP32, 3)]), [(m, {"latency_ns": ramp_ns(40)}) for m in records])
+    assert counts_of(run).cases[0].peak_memory_bytes == 9
 
 
 def test_counts_survive_their_file(tmp_path: Path, expected: ExpectedCounts) -> None:

@@ -7,6 +7,8 @@ option, for options are part of what a case is.
 import os
 import time
 
+import msgspec
+
 from chipmark_example.backend import ExampleBackend, ExampleStep
 from chipmark_example.workload import CounterWorkload
 from results.records import Support, Work
@@ -19,6 +21,8 @@ def drifts(what):
 
 
 class DriftingWorkload(CounterWorkload):
+    spec = msgspec.structs.replace(CounterWorkload.spec, name="example-drift")
+
     def work(self, preset, phase, batch_size, shape):
         flops = batch_size * shape["numbers"] + drifts("flops")
         return Work(items=batch_size, item_unit="sample", flops=flops)
