@@ -10,8 +10,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from harness.expected_counts import expectation
+from harness.guards.table import GUARDS
+from harness.plan import Filters
+from results.count_check import check_counts
 from results.frame import load, load_samples
 from results.records import Measurement
+from results.render_counts import check_text
 from results.store import StoredRun, open_run
 
 LABEL = "{0.workload} {0.phase} {0.precision} {0.backend}"
@@ -50,6 +55,12 @@ def test_the_table_fits_100_columns_and_has_every_case(smoke: subprocess.Complet
     assert all(len(line) <= 100 for line in lines)
     rows = [line for line in lines if line.split()[:1] and line.split()[0] in ("train", "infer", "prefill", "decode")]
     assert len(rows) == len(run.info.plan)
+
+
+def test_the_shipped_counts_hold(run: StoredRun) -> None:
+    """What ``--check`` does, with the factor for peak memory: see docs/ci.md for how to take counts anew."""
+    report = check_counts(run, expectation("smoke", Filters()).counts, "configs/checks/smoke.json")
+    assert report.passed, check_text(report)
 
 
 def test_items_are_throughput_times_elapsed(run: StoredRun) -> None:
@@ -122,6 +133,19 @@ def test_emulation_and_the_absence_of_energy_are_said(run: StoredRun) -> None:
         assert m.support.reason or m.support.level == "native"
         assert m.energy.energy_j is None
         assert m.energy.reason
+
+
+def test_every_guard_of_the_device_has_a_verdict(run: StoredRun) -> None:
+    names = {spec.name for spec in GUARDS if spec.applies in ("every device", "CPU")}
+    for m in measured(run):
+        found = {guard.name: guard for guard in m.guards}
+        assert len(found) == len(m.guards)
+        assert set(found) == (names if m.work and m.work.flops else names - {"flops"})
+        assert all(guard.reason for guard in m.guards)
+        assert all((guard.value is None) == (guard.verdict == "UNKNOWN") for guard in m.guards)
+        assert {"cpu_time_share", "load_before_1min", "other_cpu_share", "num_threads"} <= set(m.machine)
+        if m.case.backend == "torch" and m.case.precision in ("fp32", "fp16", "bf16") and m.work and m.work.flops:
+            assert (found["flops"].verdict, found["flops"].value) == ("PASS", 1.0), LABEL.format(m.case)
 
 
 def test_it_is_shown_again_without_a_framework(smoke: subprocess.CompletedProcess[str], run: StoredRun) -> None:
