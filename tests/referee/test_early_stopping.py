@@ -42,8 +42,8 @@ def test_the_least_number_of_queries(loadgen: Judge, num_queries: int, percent: 
     )
     needed = min_queries(1, percent / 100)
     stop = early_stop(num_queries, percent / 100)
-    assert judged.valid == (stop.index is not None) == (num_queries >= needed)
-    if stop.index is None:
+    assert judged.valid == (stop.sample_index is not None) == (num_queries >= needed)
+    if stop.sample_index is None:
         assert stop.reason == f"n={num_queries}, needs {needed}"
         assert estimate(judged.theirs_ns.tolist(), percent / 100) is None
         assert re.search(rf"at least {needed}\b", judged.summary), judged.summary
