@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
@@ -111,23 +111,24 @@ def read_entry(store: Path, path: Path) -> Entry:
     return Entry(store, path, info, superseded, tuple(problems))
 
 
-def find_entry(store: Path, name: str) -> Entry:
-    """The entry that ``name`` names: as listed, its end, or its folder.
+def find_entry(stores: Sequence[Path], name: str) -> Entry:
+    """The entry that ``name`` names: as listed, its end, its hash, or its folder.
 
     Raises:
-        BaselineError: none or several are meant.
+        BaselineError: none or several are meant, or a store is no folder.
     """
-    entries = read_store(store)
+    entries = [entry for store in stores for entry in read_store(store)]
     wanted = name.strip("/")
     found = [e for e in entries if wanted and (e.name == wanted or e.name.endswith("/" + wanted))]
     found = found or [e for e in entries if wanted and e.path.resolve() == Path(name).resolve()]
     # The hash alone names the entry that is in use; its generations share it.
     found = found or [e for e in entries if e.info and e.info.config_hash == wanted and not e.superseded]
+    looked = ", ".join(map(str, stores)) or "no store"
     if len(found) == 1:
         return found[0]
     if found:
-        raise BaselineError(f"{store}: {name!r} may be {' or '.join(e.name for e in found)}; write it in full")
-    raise BaselineError(f"{store}: no entry {name!r}{did_you_mean(name, [e.name for e in entries])}")
+        raise BaselineError(f"{looked}: {name!r} may be {' or '.join(str(e.path) for e in found)}; give its folder")
+    raise BaselineError(f"{looked}: no entry {name!r}{did_you_mean(name, [e.name for e in entries])}")
 
 
 def read_sessions(entry: Entry, check_raw: bool = True) -> Sessions:

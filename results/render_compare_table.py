@@ -58,9 +58,11 @@ def shown_rows(rows: Sequence[CaseComparison], limit: int = MAX_ROWS) -> tuple[l
     # What counts comes first where not even these can all be shown.
     ordered = sorted(telling, key=lambda row: (not row.failed, row.verdict != "slower", not row.gating))[:limit]
     kept = {id(row) for row in ordered}
-    said = [f"{len(rows) - len(telling)} rows that are the same are not shown; --format json has all"]
+    said = ["--format json has all rows"]
+    if len(telling) < len(rows):
+        said.append(f"{len(rows) - len(telling)} rows that are the same are not shown")
     if len(telling) > limit:
-        said.append(f"{len(telling) - limit} of {len(telling)} other rows are not shown either")
+        said.append(f"{len(telling) - limit} of {len(telling)} other rows are not shown")
     return [row for row in telling if id(row) in kept], said
 
 

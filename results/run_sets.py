@@ -10,9 +10,11 @@ from typing import NamedTuple
 from results.ab_record import AB_FILE
 from results.errors import RunFolderError, UnknownNameError, UsageError
 from results.evidence import read_session
-from results.records import PHASES
+from results.records import PHASES, PRECISIONS
 from results.session_case import SessionCase
 from results.store import RUN_FILE
+
+MAX_NAMED = 10  # cases in a message
 
 
 class RunSet(NamedTuple):
@@ -32,6 +34,8 @@ class Filters(NamedTuple):
 
     workloads: Sequence[str] = ()
     phases: Sequence[str] = ()
+    precisions: Sequence[str] = ()
+    backends: Sequence[str] = ()
 
     def keep(self, cases: Iterable[SessionCase]) -> list[SessionCase]:
         """The cases that pass."""
@@ -40,14 +44,19 @@ class Filters(NamedTuple):
     def _passes(self, session: SessionCase) -> bool:
         case = session.case
         named = not self.workloads or any(fnmatch.fnmatchcase(case.workload, p) for p in self.workloads)
-        return named and (not self.phases or case.phase in self.phases)
+        exact = ((self.phases, case.phase), (self.precisions, case.precision), (self.backends, case.backend))
+        return named and all(not wanted or value in wanted for wanted, value in exact)
 
 
-def check_phases(phases: Sequence[str]) -> None:
-    """Raise UnknownNameError for a phase that does not exist."""
-    for phase in phases:
-        if phase not in PHASES:
-            raise UnknownNameError("phase", phase, PHASES, where="--phase")
+def check_filters(filters: Filters) -> None:
+    """Raise UnknownNameError for a phase or precision that does not exist."""
+    for kind, names, known in (
+        ("phase", filters.phases, PHASES),
+        ("precision", filters.precisions, PRECISIONS),
+    ):
+        for name in names:
+            if name not in known:
+                raise UnknownNameError(kind, name, known, where=f"--{kind}")
 
 
 def read_set(paths: Sequence[Path]) -> RunSet:
@@ -91,8 +100,9 @@ def filtered(side: RunSet, filters: Filters) -> RunSet:
     """
     kept = filters.keep(side.cases)
     if not kept:
-        there = ", ".join(dict.fromkeys(f"{case.case.workload} {case.case.phase}" for case in side.cases))
-        raise UsageError(f"no case passes --workload and --phase; there are: {there}")
+        there = ", ".join(dict.fromkeys(case.case.label for case in side.cases[:MAX_NAMED]))
+        more = ", ..." if len(side.cases) > MAX_NAMED else ""
+        raise UsageError(f"no case passes --workload, --phase, --precision and --backend; there are: {there}{more}")
     return RunSet(kept, side.warnings)
 
 

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from results.store import StoredRun
 
 _STORE_HELP = "Folder of the store. Default: chipmark-baselines."
+_READ_HELP = "Folder of the store. Default: chipmark-baselines, and what is shipped."
 _JSON_HELP = "Print as JSON on stdout."
 
 
@@ -46,7 +47,7 @@ def command() -> None:
     """
 
 
-@command.command("create")
+@command.command("create", short_help="Add runs, each as one session.")
 @click.argument("runs", nargs=-1, required=True, metavar="RUN...")
 @click.option("--store", callback=_folder, metavar="DIR", help=_STORE_HELP)
 @click.option("--gating", callback=_metrics, metavar="METRICS",
@@ -80,9 +81,8 @@ def create_command(runs: tuple[str, ...], store: Path | None, gating: tuple[str,
     return ExitCode.DONE
 
 
-@command.command("list")
-@click.option("--store", callback=_folder, metavar="DIR",
-              help="Folder of the store. Default: chipmark-baselines, and what is shipped.")  # fmt: skip
+@command.command("list", short_help="All entries, and what they lack.")
+@click.option("--store", callback=_folder, metavar="DIR", help=_READ_HELP)
 @click.option("--json", "as_json", is_flag=True, help=_JSON_HELP)
 def list_command(store: Path | None, as_json: bool) -> None:
     """List every entry with its sessions, what it lacks, and whether it is superseded."""
@@ -96,23 +96,24 @@ def list_command(store: Path | None, as_json: bool) -> None:
     write_result(json_text(listing) if as_json else list_text(listing))
 
 
-@command.command("show")
+@command.command("show", short_help="One entry: conditions, sessions, times.")
 @click.argument("entry")
-@click.option("--store", callback=_folder, metavar="DIR", help=_STORE_HELP)
+@click.option("--store", callback=_folder, metavar="DIR", help=_READ_HELP)
 @click.option("--json", "as_json", is_flag=True, help=_JSON_HELP)
 def show_command(entry: str, store: Path | None, as_json: bool) -> None:
     """Show an ENTRY as `list` names it (its end, or its hash, will do): conditions, sessions, times."""
     from harness.cli.output import write_result
     from results.baseline_list import describe
-    from results.baseline_store import find_entry
+    from results.baseline_store import default_stores, find_entry
     from results.render import json_text
     from results.render_baseline import entry_text
 
-    described = describe(find_entry(_existing(store), entry))
+    stores = [store] if store is not None else default_stores()
+    described = describe(find_entry(stores, entry))
     write_result(json_text(described) if as_json else entry_text(described))
 
 
-@command.command("supersede")
+@command.command("supersede", short_help="Mark an entry as no longer used.")
 @click.argument("entry")
 @click.option("--reason", required=True, callback=_text, metavar="TEXT", help="Why; kept with the entry.")
 @click.option("--store", callback=_folder, metavar="DIR", help=_STORE_HELP)
@@ -122,11 +123,11 @@ def supersede_command(entry: str, reason: str, store: Path | None) -> None:
     It is kept and listed. The next `create` for the same case and device begins another.
     """
     from harness.cli.output import write_result
-    from results.baseline_store import find_entry
+    from results.baseline_store import DEFAULT_STORE, find_entry
     from results.baseline_writer import StoreWriter
     from results.notes import one_line
 
-    found = find_entry(_existing(store), entry)
+    found = find_entry([store or DEFAULT_STORE], entry)
     with StoreWriter(found.store, _now(), _version()) as writer:
         writer.supersede(found, reason)
     write_result(f"superseded {one_line(found.name)}: {one_line(reason)}\n")
@@ -153,12 +154,6 @@ def _open_all(folders: list[Path]) -> list[StoredRun]:
     for refused in errors:
         say(f"left out: {refused}")
     return runs
-
-
-def _existing(store: Path | None) -> Path:
-    from results.baseline_store import DEFAULT_STORE
-
-    return store or DEFAULT_STORE
 
 
 def _now() -> str:

@@ -40,8 +40,8 @@ def _given(ctx: click.Context, option: click.Parameter, value: str | None) -> st
 @click.option("--workload", callback=_names, metavar="GLOBS", help="Only these workloads, for example 'llm-*'.")
 @click.option("--phase", callback=_names, metavar="NAMES", help="Only these: train, infer, prefill, decode.")
 @click.option("--precision", callback=_names, metavar="NAMES",
-              help="With --ab: these instead of the suite's: fp32, fp16, bf16, fp8, int8.")  # fmt: skip
-@click.option("--backend", callback=_names, metavar="NAMES", help="With --ab: only these backends.")
+              help="Only these; with --ab instead of the suite's: fp32, fp16, bf16, fp8, int8.")  # fmt: skip
+@click.option("--backend", callback=_names, metavar="NAMES", help="Only these backends.")
 @click.option("--device", callback=_given, metavar="ID", help="With --ab: cpu, cuda, cuda:1, ... Default: the best.")
 @click.option("--ab", nargs=2, metavar="REF_A REF_B",
               help="Measure two versions of chipmark here, in turns; `.` is the working tree.")  # fmt: skip
@@ -50,7 +50,7 @@ def _given(ctx: click.Context, option: click.Parameter, value: str | None) -> st
 @click.option("--suite", callback=_given, metavar="SUITE", help="What to measure in turns. Default: smoke.")
 @click.option("--pairs", type=int, metavar="N", help="How often to measure either side in turns. Default: 8.")
 @click.option("--out", callback=_given, metavar="DIR",
-              help="Folder for what is measured in turns. Default: chipmark-runs/<time>-ab.")  # fmt: skip
+              help="Folder for these runs. Default: chipmark-runs/<time>-ab.")  # fmt: skip
 def command(
     candidate: str | None, baseline: str | None, store: str | None, output_format: str, allow_inconclusive: bool,
     strict: bool, workload: tuple[str, ...], phase: tuple[str, ...], precision: tuple[str, ...],
@@ -70,9 +70,10 @@ def command(
     from results.compare import CompareOptions
     from results.render import terminal_color, terminal_width
     from results.render_compare import render_comparison
-    from results.run_sets import Filters, check_phases
+    from results.run_sets import Filters, check_filters
 
-    check_phases(phase)
+    stored_filters = Filters(workload, phase, precision, backend)
+    check_filters(stored_filters)
     options = CompareOptions(strict=strict, allow_inconclusive=allow_inconclusive)
     measured = {"python_a": python_a, "python_b": python_b, "suite": suite, "pairs": pairs, "out": out}
     if ab or python_a or python_b:
@@ -84,9 +85,8 @@ def command(
         }  # fmt: skip
         report, exit_code = _measure(sides, measured, filters, options)
     else:
-        _refuse("nothing is measured without --ab", suite=suite, pairs=pairs, out=out, device=device,
-                precision=precision or None, backend=backend or None)  # fmt: skip
-        report = _stored(candidate, baseline, store, Filters(workload, phase), options)
+        _refuse("nothing is measured without --ab", suite=suite, pairs=pairs, out=out, device=device)
+        report = _stored(candidate, baseline, store, stored_filters, options)
         exit_code = report.exit_code
     write_result(render_comparison(report, output_format, terminal_width(), terminal_color()))
     return exit_code
@@ -134,6 +134,8 @@ def _stored(
     paths = paths_of(candidate)
     if len(paths) == 1 and is_ab(paths[0]):
         _refuse("an A/B comparison holds both sides", BASELINE=baseline, store=store)
+        if any(filters):
+            raise UsageError("an A/B comparison is judged as a whole: give no filter with it")
         return compare_ab(paths[0], options)
     if baseline is None or store is not None:
         return compare_with_stores(paths, Path(store) if store is not None else None, filters, options)
