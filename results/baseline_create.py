@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from results.baseline_bars import cautions, reasons_against
+from results.baseline_report import Added, Barred, CreateReport
 from results.baseline_store import read_sessions
 from results.baseline_thin import mixed, thinness
 from results.baseline_writer import NewSession, StoreWriter
@@ -12,40 +13,10 @@ from results.case_comparison import FIELDS, GATING_ORDER
 from results.comparison import ComparedMetric
 from results.errors import BaselineError
 from results.evidence import session_cases
-from results.record import Record
 from results.records import Measurement, PlannedCase
 from results.render import find_device
 from results.session_case import SessionCase
 from results.store import StoredRun
-
-
-class Added(Record, frozen=True, kw_only=True):
-    """A case of a run that is now a session of an entry."""
-
-    run: str
-    case: str
-    entry: str
-    num_sessions: int  # of the entry, this one included
-    num_processes: int  # of this session
-    cautions: tuple[str, ...] = ()
-
-
-class Barred(Record, frozen=True, kw_only=True):
-    """A case of a run that did not become a baseline."""
-
-    run: str
-    case: str
-    reasons: tuple[str, ...]
-
-
-class CreateReport(Record, frozen=True, kw_only=True):
-    """What ``chipmark baseline create`` did."""
-
-    store: str
-    added: tuple[Added, ...]
-    barred: tuple[Barred, ...]
-    lacking: dict[str, tuple[str, ...]]  # entry -> what it lacks to be relied on
-    warnings: tuple[str, ...] = ()
 
 
 def create(runs: Sequence[StoredRun], writer: StoreWriter, gating: Sequence[ComparedMetric]) -> CreateReport:

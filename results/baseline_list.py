@@ -7,51 +7,11 @@ from pathlib import Path
 from statistics import median
 
 from results.baseline_records import BaselineSession
+from results.baseline_report import EntryListing, EntryState, Listing, SessionLine
 from results.baseline_store import Entry, as_run, read_sessions, read_store
 from results.baseline_thin import mixed, thinness
 from results.evidence import session_cases
-from results.record import Record, Scalar
 from results.session_case import Process
-
-
-class SessionLine(Record, frozen=True, kw_only=True):
-    """One session of an entry. Times are seconds of one step, medians over its processes."""
-
-    session_id: str
-    run_id: str
-    created_at: str
-    host_id: str
-    chipmark_version: str
-    git_commit: str | None
-    num_processes: int
-    mean_step_s: float | None = None
-    median_s: float | None = None
-    p99_s: float | None = None
-    problem: str = ""  # why there is nothing to compare with, if so
-
-
-class EntryListing(Record, frozen=True, kw_only=True):
-    """One entry. ``state``: empty = no usable session, damaged = its own file is unusable."""
-
-    store: str
-    entry: str
-    state: str  # in use, thin, empty, superseded, damaged
-    case: str | None = None
-    device_name: str | None = None
-    gating: tuple[str, ...] = ()
-    keys: dict[str, Scalar] = {}
-    created_at: str | None = None
-    superseded_reason: str = ""
-    sessions: tuple[SessionLine, ...] = ()
-    lacking: tuple[str, ...] = ()
-    problems: tuple[str, ...] = ()
-
-
-class Listing(Record, frozen=True, kw_only=True):
-    """What ``chipmark baseline list`` shows."""
-
-    stores: tuple[str, ...]
-    entries: tuple[EntryListing, ...]
 
 
 def list_stores(stores: Sequence[Path]) -> Listing:
@@ -86,7 +46,7 @@ def describe(entry: Entry) -> EntryListing:
     )
 
 
-def _state(entry: Entry, num_sessions: int, thin: bool) -> str:
+def _state(entry: Entry, num_sessions: int, thin: bool) -> EntryState:
     if entry.superseded is not None:
         return "superseded"
     if entry.info is None:

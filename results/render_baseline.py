@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from results import units
-from results.baseline_create import Added, Barred, CreateReport
-from results.baseline_list import EntryListing, Listing, SessionLine
+from results.baseline_report import Added, Barred, CreateReport, EntryListing, Listing, SessionLine
 from results.notes import one_line
 
 

@@ -13,6 +13,8 @@ from typing import Any
 import msgspec
 
 from results.ab_record import AbRecord
+from results.baseline_records import BaselineEntry, BaselineSession, Superseded
+from results.baseline_report import CreateReport, EntryListing, Listing
 from results.case_summary import SUMMARY_SCHEMA_VERSION, RunSummary
 from results.comparison import ComparisonReport
 from results.cost import CostReport
@@ -32,6 +34,12 @@ DOCUMENTS: dict[str, tuple[type[msgspec.Struct], str]] = {
     "show --format counts": (ExpectedCounts, "what a run must count up to; read by run --check"),
     "run --check --json": (CheckedRun, "derived: the summary and what is not as expected"),
     "compare --format json": (ComparisonReport, "derived: one verdict a case and metric"),
+    "baseline.json": (BaselineEntry, "of a store of baselines: one case on one device"),
+    "sessions/*.json": (BaselineSession, "of a store of baselines: what one run measured of an entry's case"),
+    "superseded.json": (Superseded, "of a store of baselines: the entry is no longer used"),
+    "baseline create --json": (CreateReport, "derived: what was added and what not"),
+    "baseline list --json": (Listing, "derived: all entries of a store"),
+    "baseline show --json": (EntryListing, "derived: one entry with its sessions"),
     "ab.json": (AbRecord, "which runs of compare --ab belong together; rewritten after every half of a pair"),
     "selfcheck --json": (SelfCheck, "what the harness costs and can resolve on one host; stored in every run.json"),
 }

@@ -7,7 +7,7 @@ import click
 
 @click.command("schema")
 def command() -> None:
-    """Print the JSON Schema of run.json, measurements.jsonl and the JSON that show and cost print."""
+    """Print the JSON Schema of everything that chipmark stores, or prints as JSON."""
     from harness.cli.output import write_result
     from results.schema import schema_text
 

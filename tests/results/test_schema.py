@@ -9,16 +9,29 @@ from datetime import date
 import msgspec
 import pytest
 
+from results.baseline_list import list_stores
+from results.baseline_store import read_store
+from results.baseline_writer import StoreWriter
 from results.cost import cost_report
+from results.count_check import check_counts
+from results.counts import counts_of
 from results.metrics import METRICS
 from results.pricing import find, load_prices
 from results.records import SCHEMA_VERSION
 from results.render import json_text
+from results.render_compare import render_comparison
+from results.render_counts import checked_json, counts_text
 from results.schema import schema_document, schema_text, unit_of
+from results.selfcheck_record import Detectable, SelfCheck
 from results.summary import run_summary
+from tests.results import example_comparison
+from tests.results.ab_folders import ab_folder
+from tests.results.baselines.stores import NOW, add
 from tests.results.example_run import example_run
+from tests.results.sessions import session, sessions
 
 SCHEMA = schema_document()
+STORED = ("baseline.json", "sessions/*.json", "superseded.json")
 TYPES = {"string": str, "integer": int, "boolean": bool, "array": list, "object": dict, "null": type(None)}
 
 
@@ -61,19 +74,52 @@ def run(tmp_path):
     return example_run(tmp_path / "run")
 
 
-def documents(run):
+def documents(run, folder):
     summary = run_summary(run)
     report = cost_report(summary, find(load_prices(), "aws", "c7i.4xlarge"), date(2026, 11, 22))
+    good = session(folder / "good")
+    counts = counts_of(good)
+    check = SelfCheck(
+        measured_at="2026-11-22T10:11:12+00:00", host_id="0123456789ab", chipmark_version="0.1.0", elapsed_s=1.0,
+        clock="perf_counter_ns", detectable=(Detectable(minutes=1.0, ratio=0.03),),
+    )  # fmt: skip
     return {
         "run.json": [(run.path / "run.json").read_text()],
         "measurements.jsonl": (run.path / "measurements.jsonl").read_text().splitlines(),
         "show --format json": [json_text(summary)],
         "cost --format json": [json_text(report)],
+        "show --format counts": [counts_text(counts)],
+        "run --check --json": [checked_json(run_summary(good), check_counts(good, counts, "counts.json"))],
+        "compare --format json": [render_comparison(example_comparison.report(), "json")],
+        "ab.json": [(ab_folder(folder / "ab", [(1.0, 1.0)]) / "ab.json").read_text()],
+        "selfcheck --json": [json_text(check)],
+        **baseline_documents(folder),
     }
 
 
-def test_what_is_written_follows_the_schema(run):
-    texts = documents(run)
+def baseline_documents(folder):
+    created = add(folder / "store", *sessions(folder / "base", 2), run_to_bar(folder))
+    assert created.added
+    assert created.barred
+    with StoreWriter(folder / "store", NOW, "0.1.0") as writer:
+        writer.supersede(read_store(folder / "store")[0], "example")
+    listing = list_stores([folder / "store"])
+    stored = {name: [f.read_text() for f in (folder / "store").rglob(name)] for name in STORED}
+    assert all(stored.values())
+    return {
+        **stored,
+        "baseline create --json": [json_text(created)],
+        "baseline list --json": [json_text(listing)],
+        "baseline show --json": [json_text(listing.entries[0])],
+    }
+
+
+def run_to_bar(folder):
+    return session(folder / "barred", hour=9, record={"status": "killed", "stage": "measure"})
+
+
+def test_what_is_written_follows_the_schema(run, tmp_path):
+    texts = documents(run, tmp_path)
     assert set(texts) == set(SCHEMA["documents"])
     for name, found in texts.items():
         for text in found:
