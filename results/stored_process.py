@@ -70,7 +70,7 @@ class StoredProcess(NamedTuple):
     samples: SamplesRef | None
     stats: ProcessStats | None
     machine: Mapping[str, Scalar]
-    guards: tuple[StoredGuard, ...]  # the FAILed ones
+    guards: tuple[StoredGuard, ...]  # empty where none FAILed
 
 
 if TYPE_CHECKING:
@@ -139,15 +139,13 @@ class LineReader:
             samples=line.samples,
             stats=line.stats,
             machine=_known(line.machine),
-            guards=self._failed_guards(line.guards),
+            guards=self._guards(line.guards),
         )
         return cast(Measurement, narrow)
 
-    def _failed_guards(self, raw: msgspec.Raw) -> tuple[StoredGuard, ...]:
-        """Those that FAILed; the others are not read."""
-        if b"FAIL" not in bytes(raw):
-            return ()
-        return tuple(guard for guard in self._guard_decoder.decode(raw) if guard.verdict == "FAIL")
+    def _guards(self, raw: msgspec.Raw) -> tuple[StoredGuard, ...]:
+        """All of them, or none where none FAILed: the others are not looked at."""
+        return self._guard_decoder.decode(raw) if b"FAIL" in bytes(raw) else ()
 
     def _case(self, raw: bytes) -> CaseSpec:
         case = self._cases.get(raw)

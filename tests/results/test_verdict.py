@@ -255,6 +255,13 @@ def test_a_short_baseline_is_told_to_grow_itself():
     assert (found.verdict, found.sessions_needed, found.sessions_needed_of) == ("inconclusive", 2, "base")
 
 
+def test_a_baseline_of_too_few_processes_grows_by_processes():
+    base, new = [[0.0], [0.001], [-0.001]], [[y - 0.0508 + 0.031 for y in NEW[0]]]  # 3 processes of 5
+    found = with_need(judge(base, new, ACCELERATOR_PRIOR), base, new, ACCELERATOR_PRIOR)
+    assert found.reason.startswith("3 baseline processes (of 5)")
+    assert (found.sessions_needed, found.sessions_needed_of) == (2, "base")
+
+
 def test_what_no_number_of_sessions_would_settle():
     base, new = BASE, [[y - 0.0508 + DELTA - 0.0001 for y in NEW[0]]]
     found = with_need(judge(base, new, ACCELERATOR_PRIOR), base, new, ACCELERATOR_PRIOR)
