@@ -17,9 +17,9 @@ import msgspec
 from results.ab_record import AbHalf, AbRecord, read_ab
 from results.ab_work import differing_work
 from results.case_comparison import FIELDS, Values
-from results.compare import CompareOptions, compare
-from results.comparison import ComparisonReport, Judgement
-from results.errors import RunFolderError
+from results.compare import EXIT_CODES, CompareOptions, compare
+from results.comparison import ComparisonReport, Judgement, Outcome
+from results.errors import ExitCode, RunFolderError
 from results.evidence import read_session
 from results.notes import one_line
 from results.paired import judge_pairs
@@ -55,11 +55,27 @@ def ab_report(folder: Path, options: CompareOptions) -> ComparisonReport:
         pairs.append((halves[0], halves[1]))
     base, new = _complete(pairs, warnings)
     report = compare(new, base, options._replace(judge=judge_sessions), [*_circumstances(record), *warnings])
+    if not report.rows:
+        report = _without_pairs(record, report)
     work = next((differing_work(a.path, b.path) for a, b in pairs if a.path and b.path), [])
     return msgspec.structs.replace(
         report,
         reason=one_line(f"B ({record.b.label}) against A ({record.a.label}), in pairs: {report.reason}"),
         warnings=(*work, *report.warnings),
+    )
+
+
+def _without_pairs(record: AbRecord, report: ComparisonReport) -> ComparisonReport:
+    """No case has anything on both sides: a side always failed, or it was interrupted before it had its turn."""
+    failed = any(half and half.reason for pair in record.pairs for half in (pair.a, pair.b)) and not (
+        record.interrupted_by
+    )
+    outcome: Outcome = "failed" if failed else "inconclusive"
+    exit_code = EXIT_CODES[outcome]
+    if outcome == "inconclusive" and report.allow_inconclusive:
+        exit_code = ExitCode.DONE
+    return msgspec.structs.replace(
+        report, outcome=outcome, exit_code=int(exit_code), reason="no pair has a case that both sides measured"
     )
 
 

@@ -84,7 +84,7 @@ def _ready(side: Side, ref: str | None, python: str, stack: ExitStack) -> ReadyS
         commit = worktrees.describe(worktrees.HOME) if (worktrees.HOME / ".git").exists() else None
         name = "chipmark as it runs"
     else:
-        root = worktrees.checkout_root()
+        root = worktrees.checkout_root(worktrees.HOME)
         if ref in WORKING_TREE:
             tree, commit, name = root, worktrees.describe(root), "WORKTREE"
         else:

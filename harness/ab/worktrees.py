@@ -20,8 +20,8 @@ SIGNALS = {getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if 
 _GIT_VARIABLES = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_COMMON_DIR", "GIT_PREFIX")
 
 
-def checkout_root(home: Path = HOME) -> Path:
-    """The checkout that the running chipmark lies in.
+def checkout_root(home: Path) -> Path:
+    """``home``, if it is the checkout of a repository of its own.
 
     Raises:
         UsageError: git is missing, or chipmark was installed without its repository.

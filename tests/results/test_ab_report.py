@@ -157,6 +157,20 @@ def test_a_case_that_never_works_on_side_b_is_a_failure(tmp_path):
     assert (report.outcome, report.exit_code) == ("failed", ExitCode.CASE_FAILED)
 
 
+def test_a_side_that_never_stored_anything(tmp_path):
+    folder = ab_folder(tmp_path / "ab", times(1.0))
+    gone = half(None, exit_code=1, reason="exit code 1: it broke")
+    change_record(folder, pairs=tuple(msgspec.structs.replace(pair, b=gone) for pair in read_ab(folder).pairs))
+    report = report_of(folder)
+    assert (report.outcome, report.exit_code, report.rows) == ("failed", ExitCode.CASE_FAILED, ())
+    assert any("pair 8, B: exit code 1: it broke" in text for text in report.warnings)
+    first = msgspec.structs.replace(read_ab(folder).pairs[0], b=None)
+    change_record(folder, pairs=(first,), interrupted_by="SIGINT")
+    report = report_of(folder)
+    assert (report.outcome, report.exit_code) == ("inconclusive", ExitCode.INCONCLUSIVE)
+    assert "no pair has a case that both sides measured" in report.reason
+
+
 def test_interrupted_and_equal_code_are_said(tmp_path):
     folder = ab_folder(tmp_path / "ab", times(1.0))
     change_record(folder, interrupted_by="SIGINT", pairs_wanted=20, same_code=True, warnings=("a word",))
