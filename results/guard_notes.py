@@ -1,4 +1,4 @@
-"""What guards said, summed up for people: one line a guard and verdict, not one a case."""
+"""What guards said, summed up for people: one line a guard, not one a case."""
 
 from __future__ import annotations
 
@@ -17,25 +17,36 @@ def guard_case_notes(case: CaseSummary) -> list[str]:
 
 
 def guard_notes(cases: Sequence[CaseSummary]) -> list[str]:
-    """FAILs, WARNs, then everything that could not be judged, each guard with its worst reading."""
+    """Guards that FAIL, then those that WARN, each with its worst reading, then what could not be judged."""
     total = len(cases)
-    lines = []
-    for verdict in ("FAIL", "WARN"):
-        for name, found in _by_name(cases, verdict).items():
-            worst = max((guard for _, guard in found), key=_distance)
-            lead = "" if len({guard.reason for _, guard in found}) == 1 else "worst: "
-            where = _count(found, total)
-            lines.append(f"guard {name} {verdict} in {where}: {lead}{worst.reason or 'no reason was given'}")
+    failed, warned = _by_name(cases, "FAIL"), _by_name(cases, "WARN")
+    lines = [_line(name, failed.get(name, []), warned.get(name, []), total) for name in {**failed, **warned}]
     unknown = [
-        f"{name} in {_count(found, total)} ({_reasons(guard for _, guard in found)})"
+        f"{name} in {len({i for i, _ in found})} ({_reasons(guard for _, guard in found)})"
         for name, found in _by_name(cases, "UNKNOWN").items()
     ]
-    return [*lines, *(["guards that could not be judged: " + ", ".join(unknown)] if unknown else [])]
+    if unknown:
+        lines.append(f"guards that could not be judged, of {total} cases: " + ", ".join(unknown))
+    return lines
 
 
-def _by_name(cases: Sequence[CaseSummary], verdict: GuardVerdict) -> dict[str, list[tuple[int, Guard]]]:
-    """Guard name -> (index of the case, guard), for guards with this verdict."""
-    found: dict[str, list[tuple[int, Guard]]] = {}
+Found = list[tuple[int, Guard]]  # index of a case, and a guard of it
+
+
+def _line(name: str, failed: Found, warned: Found, total: int) -> str:
+    """``guard NAME FAIL in 2, WARN in 1 of 5 cases: worst: ...``; a case counts by its worst replicate."""
+    fails = {i for i, _ in failed}
+    warns = {i for i, _ in warned} - fails
+    counts = [f"{verdict} in {len(which)}" for verdict, which in (("FAIL", fails), ("WARN", warns)) if which]
+    guards = [guard for _, guard in failed or warned]
+    worst = max(guards, key=_distance)
+    lead = "" if len({guard.reason for _, guard in failed + warned}) == 1 else "worst: "
+    return f"guard {name} {', '.join(counts)} of {total} cases: {lead}{worst.reason or 'no reason was given'}"
+
+
+def _by_name(cases: Sequence[CaseSummary], verdict: GuardVerdict) -> dict[str, Found]:
+    """Guard name -> what was found, for guards with this verdict."""
+    found: dict[str, Found] = {}
     for i, case in enumerate(cases):
         for guard in case.guards:
             if guard.verdict == verdict:
@@ -43,13 +54,9 @@ def _by_name(cases: Sequence[CaseSummary], verdict: GuardVerdict) -> dict[str, l
     return found
 
 
-def _count(found: Sequence[tuple[int, Guard]], total: int) -> str:
-    return f"{len({i for i, _ in found})} of {total} cases"
-
-
 def _reasons(guards: Iterable[Guard]) -> str:
     reasons = list(dict.fromkeys(guard.reason or "no reason was given" for guard in guards))
-    return reasons[0] + (f", and {len(reasons) - 1} more such reasons" if len(reasons) > 1 else "")
+    return reasons[0] + (f", and {len(reasons) - 1} more" if len(reasons) > 1 else "")
 
 
 def _distance(guard: Guard) -> float:

@@ -39,6 +39,7 @@ class Smt(Watch):
 
     def stop(self) -> Guard:
         """See ``Watch``."""
+        self.facts["smt_active"] = None
         active = int(read_text(self.scene.roots.sys.joinpath(*_CPUS, "smt", "active")))
         self.facts["smt_active"] = bool(active)
         return judge(self.name, active, "two threads share a core" if active else "one thread per core")

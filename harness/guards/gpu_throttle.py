@@ -3,9 +3,10 @@
 Two sources. The driver's counters tell the time spent in a state, in nanoseconds; fields 74 and 75
 have been the power and thermal policies for long. The counters of hardware slowdown have moved:
 drivers up to 580 have them at 252 and 253, newer headers at 270 and 271, and each version has other
-things in the other place. A counter is 64 bits wide, those other things are not, so the pair is
-taken that answers with 64 bits, and none where both do or neither does. The event bits, sampled
-between windows, are always read as well: they tell less, but are the same in every driver.
+things in the other place (read in sources, not tried: no card was at hand). A counter is 64 bits
+wide, those other things should not be, so the pair is taken that answers with 64 bits, and none
+where both do or neither does. The event bits, sampled between windows, are always read as well:
+they tell less, but are the same in every driver.
 """
 
 from __future__ import annotations

@@ -15,6 +15,7 @@ class Steal(Watch):
 
     def start(self) -> None:
         """See ``Watch``."""
+        self.facts["other_cpu_share"] = None
         self._start = read_cpu_ticks(self.scene.roots.proc)
         self._own_start_ns = self.scene.process_time_ns()
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
 from harness.guards.guard_set import NVIDIA
-from tests.nvml_stub.build import Machine
+from tests.nvml_stub.build import ROOT, Machine
 
 UUID = "11111111-2222-3333-4444-555555555555"
 OTHER = "99999999-2222-3333-4444-555555555555"
@@ -61,6 +62,15 @@ def test_a_healthy_card_passes_every_guard_and_tells_its_state(machine: Machine)
         "sm_clock_median_hz": 1.98e9, "sm_clock_p5_hz": 1.98e9, "sm_clock_p95_hz": 1.98e9, "num_sm_clock_samples": 8,
     }  # fmt: skip
     assert expected.items() <= found["machine"].items()
+
+
+def test_every_fact_is_documented_and_no_other(machine: Machine) -> None:
+    section = (ROOT / "docs" / "guards.md").read_text().split("\n## What the machine's facts are")[1]
+    cells = [line.split("|")[1] for line in section.splitlines() if line.startswith("| `")]
+    documented = set(re.findall(r"`(\w+)`", "".join(cells)))
+    found = set(machine.call(PROBE, healthy(machine.pid), details={"uuid": UUID})["machine"])
+    of_cpus = {"cpu_time_share", "num_threads", "num_usable_cpus"}
+    assert documented == found | of_cpus | {"clock_lock_reason"}
 
 
 @pytest.mark.parametrize(
