@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from results.errors import RunFolderError
+from results.failed_guards import by_guard
 from results.records import Device, Measurement
 from results.replicates import check
 from results.store import StoredRun
@@ -22,7 +23,12 @@ def reasons_against(run: StoredRun, measurements: Sequence[Measurement], device:
 
     All of them are barred if one is: what is left would be a choice of what went well.
     """
-    return [*_device_reasons(device), *(reason for m in measurements for reason in _reasons(run, m))]
+    failed = [[f"{g.name}: {g.reason}" for g in m.guards if g.verdict == "FAIL"] for m in measurements]
+    return [
+        *_device_reasons(device),
+        *(reason for m in measurements for reason in _reasons(run, m)),
+        *(f"failed guard {text}" for text in by_guard(failed)),
+    ]
 
 
 def cautions(measurements: Sequence[Measurement], num_planned: int) -> list[str]:
@@ -55,12 +61,7 @@ def _reasons(run: StoredRun, measurement: Measurement) -> list[str]:
         check(run.path, measurement, samples)
     except RunFolderError as error:
         return [f"{who}: {error}"]
-    found = [f"{who}: {text}" for text in (*_numbers(measurement), *_durations(samples))]
-    return found + [
-        f"{who}: guard {guard.name} FAILED: {guard.reason or 'no reason was given'}"
-        for guard in measurement.guards
-        if guard.verdict == "FAIL"
-    ]
+    return [f"{who}: {text}" for text in (*_numbers(measurement), *_durations(samples))]
 
 
 def _numbers(measurement: Measurement) -> list[str]:

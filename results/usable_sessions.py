@@ -9,8 +9,11 @@ import msgspec
 
 from results.comparability import differences
 from results.comparison import Difference
+from results.failed_guards import by_guard
 from results.record import Scalar
 from results.session_case import SessionCase
+
+MAX_GUARDS = 3  # said in full; a busy host fails most of them at once
 
 
 def usable(
@@ -42,8 +45,8 @@ def usable(
 def quiet(sessions: Sequence[SessionCase]) -> tuple[list[SessionCase], list[str]]:
     """Baseline sessions without the processes that a FAILed guard bars; and what was left out.
 
-    Guards do not look at times of steps, and a candidate with a FAILed guard gets no verdict either:
-    both sides are then undisturbed processes, so leaving these out favours neither.
+    No guard looks at how long steps take (some look at how they scatter), and a candidate with a FAILed
+    guard gets no verdict: both sides are then undisturbed processes, which favours neither.
     """
     kept, warnings = [], []
     for session in sessions:
@@ -51,7 +54,7 @@ def quiet(sessions: Sequence[SessionCase]) -> tuple[list[SessionCase], list[str]
         if not barred:
             kept.append(session)
             continue
-        guards = "; ".join(dict.fromkeys(text for p in barred for text in p.failed_guards))
+        guards = "; ".join(by_guard([p.failed_guards for p in session.processes], MAX_GUARDS))
         warnings.append(
             f"baseline, session {session.session_id}: {len(barred)} of {len(session.processes)} processes "
             f"were left out, a guard failed: {guards}"
@@ -68,7 +71,7 @@ def noise(sessions: Sequence[SessionCase]) -> str:
     barred = [p for p in processes if p.failed_guards]
     if not barred:
         return ""
-    guards = "; ".join(dict.fromkeys(text for p in barred for text in p.failed_guards))
+    guards = "; ".join(by_guard([p.failed_guards for p in processes], MAX_GUARDS))
     return f"in {len(barred)} of {len(processes)} processes a guard failed ({guards})"
 
 

@@ -41,7 +41,9 @@ def guarded(side, number, text="load: 9 is above 4"):
 def test_a_failed_guard_of_the_candidate_bars_any_verdict():
     row = only(report(guarded(new(0.3), 2), base()))
     assert row.verdict == "inconclusive"
-    assert row.reason.startswith("noisy host: in 2 of 5 processes a guard failed (load: 9 is above 4)")
+    assert row.reason.startswith(
+        "noisy host: in 2 of 5 processes a guard failed (load in 2 of 5 processes: 9 is above 4)"
+    )
     assert row.judgement.verdict == "slower"  # what the numbers alone say is there to be read
     assert report(guarded(new(), 1), base()).exit_code == 4
 
@@ -53,7 +55,7 @@ def test_baseline_processes_with_a_failed_guard_are_left_out():
     row = only(report(new(), disturbed))
     assert (row.verdict, row.judgement.num_processes_base) == ("same", 13)
     assert row.warnings == (
-        "baseline, session base0: 2 of 5 processes were left out, a guard failed: load: 9 is above 4",
+        "baseline, session base0: 2 of 5 processes were left out, a guard failed: load in 2 of 5 processes: 9 is above 4",
     )
     whole = only(report(new(), guarded(base(), 5)))
     assert (whole.judgement.num_sessions_base, whole.judgement.num_processes_base) == (2, 10)

@@ -75,7 +75,7 @@ def test_nothing_is_changed_by_adding(store, tmp_path):
     ({"record": {"status": "invalid", "numerics": FAILED}}, "ended invalid"),
     ({"record": {"numerics": FAILED}}, "numerics failed: rel_l2 0.61 past its limit"),
     ({"record": {"guards": (Guard(name="steal", value=9.0, threshold=1.0, verdict="FAIL", reason="9 % stolen"),)}},
-     "guard steal FAILED: 9 % stolen"),
+     "failed guard steal in 5 of 5 processes: 9 % stolen"),
     ({"devices": (msgspec.structs.replace(H100, details={"simulated": True}),)}, "cuda:0 is marked simulated"),
     ({"num_processes": 0, "planned": 5}, "was never measured"),
 ])  # fmt: skip

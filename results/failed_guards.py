@@ -1,0 +1,29 @@
+"""FAILed guards of several processes, each guard said once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+
+def by_guard(processes: Sequence[Sequence[str]], limit: int | None = None) -> list[str]:
+    """``steal in 2 of 5 processes: 9 % stolen``: each guard that failed, with its first reason.
+
+    Args:
+        processes: of each process, ``name: reason`` of each guard that FAILed.
+        limit: so many are said in full, the others counted; None for all.
+    """
+    first: dict[str, str] = {}
+    numbers: dict[str, int] = {}
+    for texts in processes:
+        for text in texts:
+            name, _, reason = text.partition(": ")
+            first.setdefault(name, reason)
+            numbers[name] = numbers.get(name, 0) + 1
+    said = [
+        f"{name} in {numbers[name]} of {len(processes)} processes: {reason or 'no reason was given'}"
+        for name, reason in first.items()
+    ]
+    if limit is None or len(said) <= limit:
+        return said
+    rest = len(said) - limit
+    return [*said[:limit], f"{rest} more guard{'' if rest == 1 else 's'}"]
