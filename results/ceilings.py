@@ -69,24 +69,33 @@ def with_ceilings(
             continue
         fields = _fields(subject, measured, table, problem)
         filled.append(msgspec.structs.replace(summary, **fields))
-        for warning in impossible(filled[-1]):
+        for warning in impossible(filled[-1], measured.failed_guards):
             run.warn(warning)
     return filled
 
 
-def impossible(case: CaseSummary) -> list[str]:
-    """A warning for each fraction of ``case`` that cannot be."""
+def impossible(case: CaseSummary, failed_guards: Mapping[str, Sequence[str]]) -> list[str]:
+    """A warning for each fraction of ``case`` that cannot be.
+
+    Args:
+        case: with its fractions.
+        failed_guards: of each measured ceiling, by its source: the likeliest culprits.
+    """
     parts = (
         (case.mfu, "FLOP/s", f"the sourced peak ({case.peak_source})"),
         (case.ceiling_fraction, "FLOP/s", case.ceiling_source),
         (case.bandwidth_fraction, "bytes/s", case.ceiling_bytes_source),
     )
-    return [
-        f"WARN {case.case.label}: above the ceiling: {units.digits3(fraction)} times the {what} of {ceiling}: "
-        "one of the two is wrong"
-        for fraction, what, ceiling in parts
-        if fraction is not None and fraction > MAX_FRACTION
-    ]
+    warnings = []
+    for fraction, what, ceiling in parts:
+        if fraction is not None and fraction > MAX_FRACTION:
+            failed = ", ".join(failed_guards.get(ceiling, ()))
+            warnings.append(
+                f"WARN {case.case.label}: above the ceiling: {units.digits3(fraction)} times the {what} of {ceiling}: "
+                "one of the two is wrong"
+                + (f"; the ceiling was measured while guards said FAIL: {failed}" * bool(failed))
+            )
+    return warnings
 
 
 def _table(run: StoredRun) -> tuple[DeviceTable | None, str]:

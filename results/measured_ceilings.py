@@ -40,10 +40,11 @@ class Subject(NamedTuple):
 
 
 class Ceiling(NamedTuple):
-    """A measured rate and the case it is from."""
+    """A measured rate, the case it is from, and the guards that said FAIL while it was measured."""
 
     per_s: float
     source: str
+    failed_guards: tuple[str, ...] = ()
 
 
 class Measured(NamedTuple):
@@ -52,6 +53,11 @@ class Measured(NamedTuple):
     compute: dict[tuple[Place, str], Ceiling]
     memory: dict[Place, Ceiling]
     memory_problems: dict[Place, str]  # why what was measured there is none
+
+    @property
+    def failed_guards(self) -> dict[str, tuple[str, ...]]:
+        """Of each ceiling, by its source."""
+        return {found.source: found.failed_guards for found in (*self.compute.values(), *self.memory.values())}
 
 
 def subject_of(summary: CaseSummary, replicates: Sequence[Measurement], devices: Sequence[Device]) -> Subject | None:
@@ -76,13 +82,13 @@ def measured_ceilings(subjects: Sequence[Subject]) -> Measured:
         if summary.numbers_from != "ok":
             continue
         if summary.case.workload == COMPUTE_WORKLOAD:
-            _raise(found.compute, (place, subject.executed), summary.flops_per_s, summary.case.label)
+            _raise(found.compute, (place, subject.executed), summary.flops_per_s, summary)
         if summary.case.workload == MEMORY_WORKLOAD:
             problem = ceiling_problem(subject)
             if problem:
                 found.memory_problems[place] = problem
             else:
-                _raise(found.memory, place, summary.bytes_per_s, summary.case.label)
+                _raise(found.memory, place, summary.bytes_per_s, summary)
     return found
 
 
@@ -95,9 +101,10 @@ def ceiling_problem(subject: Subject) -> str:
     return problem
 
 
-def _raise(ceilings: dict[Any, Ceiling], key: object, per_s: float | None, source: str) -> None:
+def _raise(ceilings: dict[Any, Ceiling], key: object, per_s: float | None, summary: CaseSummary) -> None:
     if per_s is not None and (key not in ceilings or per_s > ceilings[key].per_s):
-        ceilings[key] = Ceiling(per_s, source)
+        failed = dict.fromkeys(guard.name for guard in summary.guards if guard.verdict == "FAIL")
+        ceilings[key] = Ceiling(per_s, summary.case.label, tuple(failed))
 
 
 def where(subject: Subject) -> str:

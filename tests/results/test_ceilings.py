@@ -7,7 +7,7 @@ import pytest
 
 from results.case_summary import CaseSummary
 from results.errors import DeviceTableError
-from results.records import Device, Work
+from results.records import Device, Guard, Work
 from results.summary import run_summary, summarize
 from tests.results.ceiling_run import DECODE, H100, MIB, SMALL, ceiling_run, cell, copy, gemm, run_of, with_cache
 
@@ -113,6 +113,17 @@ def test_a_share_above_the_ceiling_is_a_warning_and_no_feat(summary):
         "WARN image-classifier/standard infer fp32 b1 torch@cuda:0: above the ceiling: 1.50 times the FLOP/s of "
         "gemm/standard infer fp32 b1 torch@cuda:0: one of the two is wrong"
     )
+
+
+def test_the_warning_names_the_guards_that_failed_while_the_ceiling_was_measured(tmp_path):
+    busy = Guard(name="run_queue_wait", value=0.8, threshold=0.1, verdict="FAIL", reason="waited 80%")
+    spread = Guard(name="step_spread", value=0.03, threshold=0.05, verdict="WARN", reason="3%")
+    run = run_of(
+        tmp_path / "run",
+        [gemm("fp32", 4, guards=(busy, spread)), cell("resnet", "tiny", "infer", "fp32", SMALL, 6000)],
+    )
+    (warning,) = run_summary(run).warnings
+    assert warning.endswith("one of the two is wrong; the ceiling was measured while guards said FAIL: run_queue_wait")
 
 
 @pytest.mark.parametrize(("steps", "num_warnings"), [(42, 0), (43, 1)])
