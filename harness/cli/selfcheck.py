@@ -5,8 +5,15 @@ from __future__ import annotations
 import click
 
 
+def _finite(ctx: click.Context, option: click.Parameter, value: float) -> float:
+    """A number that compares with others: a range lets "nan" through."""
+    if value != value:
+        raise click.BadParameter("is not a number")
+    return value
+
+
 @click.command("selfcheck")
-@click.option("--minutes", type=click.FloatRange(0.25, 60), default=0.5, show_default=True,
+@click.option("--minutes", type=click.FloatRange(0.25, 60), default=0.5, show_default=True, callback=_finite,
               help="How long the A/A comparison may take; longer knows the noise better.")  # fmt: skip
 @click.option("--quick", is_flag=True, help="A few seconds: without the A/A comparison.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON on stdout.")

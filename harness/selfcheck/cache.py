@@ -97,8 +97,10 @@ def _fault(check: SelfCheck) -> str:
     numbers = [value for value in msgspec.structs.astuple(check) if isinstance(value, float)]
     if not all(map(math.isfinite, numbers)):
         return "a number is not finite"
-    datetime.fromisoformat(check.measured_at)
-    return ""
+    when = datetime.fromisoformat(check.measured_at)
+    if when.tzinfo is None:
+        return f"its time {check.measured_at} is of no zone"
+    return f"it is of the future ({check.measured_at})" if when > datetime.now(UTC) else ""
 
 
 def _age(check: SelfCheck) -> str:

@@ -73,12 +73,15 @@ def _median_ns(repeats: int) -> float:
         done = subprocess.run(
             command, env=environment, capture_output=True, text=True, timeout=PROCESS_TIMEOUT_S, check=True
         )
-        return float(json.loads(done.stdout)["median_ns"])
+        median_ns = float(json.loads(done.stdout)["median_ns"])
     except subprocess.CalledProcessError as error:
         last = (error.stderr or "").strip().splitlines()[-1:] or [f"exit code {error.returncode}"]
         raise ChipmarkError(f"a process of the A/A comparison failed: {last[0]}") from error
-    except (OSError, subprocess.SubprocessError, ValueError, KeyError) as error:
+    except (OSError, subprocess.SubprocessError, ValueError, KeyError, TypeError) as error:
         raise ChipmarkError(f"a process of the A/A comparison failed: {error}") from error
+    if not 0 < median_ns < math.inf:
+        raise ChipmarkError(f"a process of the A/A comparison measured {median_ns:g} ns, which is no duration")
+    return median_ns
 
 
 def _sd(values: list[float]) -> float:
