@@ -13,6 +13,7 @@ from results.render_selfcheck import selfcheck_text
 from results.selfcheck_record import Detectable, SelfCheck
 from tests.plugins import Runner
 from tests.results.test_schema import SCHEMA, problems
+from tests.test_layers import NOT_FOR_HELP, modules_after
 
 CHECK = SelfCheck(
     measured_at="2026-11-22T10:11:12+00:00",
@@ -65,6 +66,14 @@ def test_what_was_not_measured_is_not_zero() -> None:
     lines = selfcheck_text(bare).splitlines()[2:]
     assert lines
     assert all(line.endswith("n/a") for line in lines)
+
+
+def test_help(chipmark: Runner, golden: Callable[[str, str], None]) -> None:
+    done = chipmark("selfcheck", "--help", env=os.environ | {"COLUMNS": "100"})
+    assert done.returncode == 0
+    golden("help-selfcheck.txt", done.stdout)
+    assert all(len(line) <= 100 for line in done.stdout.splitlines())
+    assert not modules_after("selfcheck", "--help") & NOT_FOR_HELP
 
 
 def test_bad_options_are_one_line(chipmark: Runner) -> None:
