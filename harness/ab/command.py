@@ -86,7 +86,8 @@ def _measure(
                 pairs_wanted=request.pairs,
                 a=sides["a"].record,
                 b=sides["b"].record,
-                same_code=sides["a"].digest == sides["b"].digest and request.python_a == request.python_b,
+                same_code=sides["a"].digest == sides["b"].digest
+                and sides["a"].record.python == sides["b"].record.python,
             )
             say(f"A: {record.a.label}, B: {record.b.label}; {request.pairs} pairs of {len(cases)} cases, in turns")
             suite_path = str((folder / frozen_suite.FILE).resolve())

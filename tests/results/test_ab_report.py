@@ -80,6 +80,21 @@ def test_a_half_that_failed_costs_its_pair_and_is_said(tmp_path):
     assert gating(report).judgement.log_difference == pytest.approx(rest.mean(), abs=2e-6)
 
 
+def test_a_metric_that_one_half_lacks_costs_that_metric_its_pair(tmp_path, monkeypatch):
+    from tests.results.ab_folders import store_half
+
+    folder = ab_folder(tmp_path / "ab", times(1.10))
+    shutil.rmtree(folder / "03-b")
+    monkeypatch.setattr("tests.results.sessions.STEPS", 60)  # too few for a 99th percentile
+    store_half(folder, 2, "b", DRIFT[2] * WOBBLE[2] * 1.10)
+    rows = {row.metric: row.judgement for row in report_of(folder).rows}
+    assert rows["throughput"].num_processes_new == rows["latency_p50"].num_processes_base == 8
+    tail = rows["latency_p99"]
+    assert (tail.num_processes_base, tail.num_processes_new) == (7, 7)
+    rest = np.log([1.10 * wobble for i, wobble in enumerate(WOBBLE) if i != 2])
+    assert tail.log_difference == pytest.approx(rest.mean(), abs=1e-4)
+
+
 def test_a_run_that_is_gone_or_altered_costs_its_pair(tmp_path):
     folder = ab_folder(tmp_path / "ab", times(1.10))
     shutil.rmtree(folder / "01-a")
