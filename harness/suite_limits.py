@@ -17,14 +17,15 @@ MAX_SIZE = 2**31 - 1
 MAX_SEED = 2**32 - 1
 # Integers above this are not exact in JSON readers that use doubles.
 MAX_INTEGER = 2**53
-_INTEGER_LIMITS = {"replicates": MAX_REPLICATES, "min_iterations": 10**9, "max_iterations": 10**12}
+# A half-width is a share of the value: above 1 it was meant in per cent.
+_LIMITS = {"replicates": MAX_REPLICATES, "min_iterations": 10**9, "max_iterations": 10**12, "half_width": 1}
 
 
 def check_measure(measure: MeasureSpec, source: str) -> None:
     """Raise SuiteError unless every field is finite, above 0 and below its limit."""
     for field in MeasureSpec.__struct_fields__:
         value = getattr(measure, field)
-        most = _INTEGER_LIMITS.get(field, MAX_SECONDS)
+        most = _LIMITS.get(field, MAX_SECONDS)
         if not (math.isfinite(value) and 0 < value <= most):
             raise SuiteError(f"{source}: measure.{field}: must be greater than 0 and at most {most:.15g}, is {value}")
     if measure.max_seconds < measure.min_seconds:

@@ -22,7 +22,9 @@ from results.records import (
 
 # History of the derived format that ``chipmark show`` and ``chipmark cost`` print as JSON.
 #   1  first version
-SUMMARY_SCHEMA_VERSION = 1
+#   2  percentiles are over steady parts and by effective numbers; ceilings; precision, spread and
+#      steadiness of processes
+SUMMARY_SCHEMA_VERSION = 2
 
 # A planned case without any measurement is "missing".
 SummaryStatus = Status | Literal["missing"]

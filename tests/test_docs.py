@@ -13,6 +13,7 @@ from harness.cli.main import COMMANDS, cli
 from harness.suite import CaseEntry, suite_names
 from results.errors import ExitCode
 from results.metrics import METRICS
+from results.process_stats import ProcessStats
 from results.records import MeasureSpec, Status
 from results.stats import min_samples
 from workloads import REGISTRY as WORKLOADS
@@ -61,6 +62,12 @@ def test_every_metric_is_documented_as_declared(metric) -> None:
 
 def test_percentile_minima() -> None:
     assert f"p50 needs {min_samples(50)} samples, p90 {min_samples(90)}, p99 {min_samples(99)}" in RUNS
+
+
+def test_every_field_of_a_process_is_documented() -> None:
+    rows = [line.split("|")[1] for line in RUNS.splitlines() if line.startswith("| `")]
+    documented = {name for row in rows for name in re.findall(r"`(\w+)`", row)}
+    assert set(ProcessStats.__struct_fields__) <= documented
 
 
 def test_every_suite_key_and_option_is_documented() -> None:
