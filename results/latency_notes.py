@@ -6,20 +6,47 @@ from collections.abc import Sequence
 
 from results import units
 from results.case_summary import CaseSummary
-from results.stats import PERCENTS
+from results.stats import PERCENTS, min_samples
+
+# With more rows than this that lack a percentile, a note for each would bury all others.
+MAX_ROW_NOTES = 8
 
 
-def latency_notes(case: CaseSummary) -> list[str]:
-    """Of one row: percentiles that are missing, with what the samples do show, and steadiness."""
+def latency_notes(case: CaseSummary, brief: bool = False) -> list[str]:
+    """Of one row: percentiles that are missing, with what the samples do show, and steadiness.
+
+    ``brief`` leaves the percentiles to :func:`missing_percentile_notes`.
+    """
     notes = [case.steady_notes] if case.steady_notes else []
-    missing = [
-        f"p{percent} n/a ({reason})"
-        for percent in PERCENTS
-        if case.num_latency_samples and (reason := getattr(case, f"latency_p{percent}_s_reason"))
-    ]
-    if missing:
+    missing = [f"p{percent} n/a ({reason})" for percent, reason in _missing(case)]
+    if missing and not brief:
         notes.append("; ".join([*missing, *_instead(case)]))
     return notes
+
+
+def many_lack_percentiles(cases: Sequence[CaseSummary]) -> bool:
+    """Whether so many rows lack a percentile that it is said once for all of them."""
+    return sum(bool(_missing(case)) for case in cases) > MAX_ROW_NOTES
+
+
+def missing_percentile_notes(measured: Sequence[CaseSummary]) -> list[str]:
+    """Where many rows lack percentiles: how many, and what it takes."""
+    if not many_lack_percentiles(measured):
+        return []
+    parts = []
+    for percent in PERCENTS:
+        lacking = sum(percent in dict(_missing(case)) for case in measured)
+        if lacking:
+            parts.append(f"p{percent} n/a in {lacking} of {len(measured)} cases (needs n_eff={min_samples(percent)})")
+    return ["; ".join(parts) + "; `chipmark show RUN --explain CASE` tells what n_eff a case has, and its maximum"]
+
+
+def _missing(case: CaseSummary) -> list[tuple[int, str]]:
+    """Percent and reason of each percentile that a measured case lacks."""
+    if not case.num_latency_samples:
+        return []
+    reasons = [(percent, getattr(case, f"latency_p{percent}_s_reason")) for percent in PERCENTS]
+    return [(percent, reason) for percent, reason in reasons if reason]
 
 
 def precision_notes(measured: Sequence[CaseSummary], wanted: float) -> list[str]:

@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from results.case_summary import CaseSummary, RunSummary
 from results.guard_notes import guard_case_notes, guard_notes
-from results.latency_notes import latency_notes, precision_notes
+from results.latency_notes import (
+    latency_notes,
+    many_lack_percentiles,
+    missing_percentile_notes,
+    precision_notes,
+)
 from results.metrics import METRIC
 
 
@@ -14,10 +21,19 @@ def one_line(text: str) -> str:
 
 
 class Notes:
-    """Collects notes; the same text keeps its first number."""
+    """Collects notes; the same text keeps its first number.
 
-    def __init__(self) -> None:
+    Args:
+        cases: the rows of the table, which decide what is said of each and what of all.
+    """
+
+    def __init__(self, cases: Sequence[CaseSummary] = ()) -> None:
         self._numbers: dict[str, int] = {}
+        self._brief = many_lack_percentiles(cases)
+
+    def of_case(self, case: CaseSummary) -> str:
+        """The numbers of the notes that a case's row needs."""
+        return self.refer(case_notes(case, self._brief))
 
     def refer(self, texts: list[str]) -> str:
         """The numbers of ``texts``, for the row that needs them: ``1 3``."""
@@ -30,11 +46,11 @@ class Notes:
         return [(number, text) for text, number in self._numbers.items()]
 
 
-def case_notes(case: CaseSummary) -> list[str]:
+def case_notes(case: CaseSummary, brief: bool) -> list[str]:
     """What must be said about one row: why it is not ok, what its numbers rest on."""
     if case.status == "missing":
         return [case.reason]
-    return [*_status_notes(case), *_quality_notes(case)]
+    return [*_status_notes(case), *_quality_notes(case, brief)]
 
 
 def _status_notes(case: CaseSummary) -> list[str]:
@@ -51,7 +67,7 @@ def _status_notes(case: CaseSummary) -> list[str]:
     return notes
 
 
-def _quality_notes(case: CaseSummary) -> list[str]:
+def _quality_notes(case: CaseSummary, brief: bool) -> list[str]:
     notes = []
     if case.support == "emulated":
         notes.append(f"{case.case.precision} is emulated: {case.support_reason or 'no reason was given'}")
@@ -59,7 +75,7 @@ def _quality_notes(case: CaseSummary) -> list[str]:
         notes.append(f"error not checked: {case.numerics_error_reason}")
     if case.warmup_steady is False:
         notes.append("not steady: warm-up ended at its time cap (the record tells the spread); times may still drift")
-    return [*notes, *latency_notes(case), *guard_case_notes(case)]
+    return [*notes, *latency_notes(case, brief), *guard_case_notes(case)]
 
 
 def general_notes(summary: RunSummary) -> list[str]:
@@ -72,6 +88,7 @@ def general_notes(summary: RunSummary) -> list[str]:
     errors = list(dict.fromkeys(c.numerics_error_name for c in measured if c.numerics_error_name))
     if errors:
         notes.append(f"error: {' or '.join(errors)} against FP32 on the same inputs")
+    notes += missing_percentile_notes(measured)
     notes += precision_notes(measured, summary.run.measure.half_width)
     reasons = list(dict.fromkeys(case.energy_j_reason for case in measured))
     if measured and all(reasons):

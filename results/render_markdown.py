@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from results import units
 from results.case_summary import CaseSummary, RunSummary
-from results.notes import Notes, case_notes, general_notes
+from results.notes import Notes, general_notes
 from results.render import (
     Shared,
     backend_text,
@@ -30,7 +30,7 @@ def markdown(summary: RunSummary) -> str:
     """Header, table, notes and counts."""
     from results.render_ceilings import ceilings_markdown
 
-    notes = Notes()
+    notes = Notes(summary.cases)
     shared = shared_by([case.case for case in summary.cases])
     rows = [_row(case, notes, shared) for case in summary.cases]
     header = header_lines(summary.run, [case.case for case in summary.cases])
@@ -91,5 +91,5 @@ def _row(case: CaseSummary, notes: Notes, shared: Shared) -> list[str]:
         units.seconds(case.latency_p99_s),
         error_cell(case),
         status_text(case),
-        notes.refer(case_notes(case)),
+        notes.of_case(case),
     ]

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from results import units
 from results.case_summary import CaseSummary, RunSummary
-from results.notes import Notes, case_notes, general_notes
+from results.notes import Notes, general_notes
 from results.render import (
     TABLE_WIDTH,
     Shared,
@@ -52,7 +52,7 @@ def table(summary: RunSummary, *, width: int, color: bool) -> str:
     """The whole report; plain text unless ``color``."""
     from results.render_ceilings import ceiling_blocks, ceiling_notes
 
-    notes = Notes()
+    notes = Notes(summary.cases)
     shared = shared_by([case.case for case in summary.cases])
     blocks = [_block(cases, notes, shared) for cases in group_cases(summary.cases)]
     header = header_lines(summary.run, [case.case for case in summary.cases])
@@ -123,7 +123,7 @@ def _block(cases: Sequence[CaseSummary], notes: Notes, shared: Shared) -> Block:
             units.seconds(case.latency_p99_s),
             error_cell(case),
             status_text(case),
-            notes.refer(case_notes(case)),
+            notes.of_case(case),
         ]
         for case in cases
     ]
