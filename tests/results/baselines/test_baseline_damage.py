@@ -102,6 +102,24 @@ def test_a_damaged_entry_costs_itself_only(store, tmp_path):
     assert add(store, open_run(tmp_path / "more")).added[0].entry.endswith("-2")
 
 
+def test_damaged_samples_of_a_crash_are_not_taken_for_good_ones(store, tmp_path):
+    run = session(tmp_path / "more", hour=60)
+    (entry,) = read_store(store)
+    left = entry.path / "raw" / f"{run.measurements[2].samples.sha256}.npz"
+    left.write_bytes(b"half")
+    report = add(store, run)
+    assert report.added == ()
+    assert f"{left}: is damaged" in report.barred[0].reasons[0]
+    assert left.read_bytes() == b"half"
+
+
+def test_an_entry_in_the_wrong_place_gets_no_session(store, tmp_path):
+    (entry,) = read_store(store)
+    reseal(entry.path / "baseline.json", keys={"workload": "other"})
+    report = add(store, session(tmp_path / "more", hour=60))
+    assert "is of other conditions than its name says" in report.barred[0].reasons[0]
+
+
 def test_an_older_run_format_within_a_session_is_migrated(store, tmp_path):
     file = session_files(store)[0]
     fields = json.loads(file.read_text())

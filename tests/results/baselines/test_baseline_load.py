@@ -20,6 +20,8 @@ def test_another_device_is_handed_over_so_that_the_refusal_can_name_it(store, tm
     add(store, session(tmp_path / "a100", hour=9, devices=(a100,)))
     fitting = load_baseline([store], candidate(tmp_path / "b", devices=(a100,)))
     assert {each.keys["device_name"] for each in fitting.cases} == {"NVIDIA A100-SXM4-80GB"}
+    other = load_baseline([store], candidate(tmp_path / "c"))
+    assert {each.keys["device_name"] for each in other.cases} == {"NVIDIA H100 80GB HBM3"}
 
 
 def test_of_two_stores_the_first_that_fits_is_used(store, tmp_path):
