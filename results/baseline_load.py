@@ -37,7 +37,9 @@ def load_baseline(stores: Sequence[Path], candidate: Iterable[SessionCase]) -> L
     Raises:
         BaselineError: a store is no folder.
     """
-    wanted = {_name(case): case for case in candidate}
+    wanted: dict[CaseName, list[SessionCase]] = {}
+    for case in candidate:
+        wanted.setdefault(_name(case), []).append(case)
     warnings: list[str] = []
     found: dict[CaseName, list[Entry]] = {}
     for store in stores:
@@ -47,14 +49,23 @@ def load_baseline(stores: Sequence[Path], candidate: Iterable[SessionCase]) -> L
             warnings += entry.problems
             if entry.info is not None and (name := _entry_name(entry.info)) in wanted:
                 found.setdefault(name, []).append(entry)
-    cases: list[SessionCase] = []
+    loaded: dict[Path, list[SessionCase]] = {}
     for name, entries in found.items():
-        for entry in _by_fitness(entries, wanted[name]):
-            sessions = _sessions(entry, warnings)
-            if sessions:
-                cases += sessions
-                break
-    return LoadedBaseline(cases, list(dict.fromkeys(warnings)))
+        # Cases of one name may differ in options or devices: each has an entry of its own.
+        for case in wanted[name]:
+            _load_best(entries, case, loaded, warnings)
+    return LoadedBaseline([each for cases in loaded.values() for each in cases], list(dict.fromkeys(warnings)))
+
+
+def _load_best(
+    entries: Sequence[Entry], candidate: SessionCase, loaded: dict[Path, list[SessionCase]], warnings: list[str]
+) -> None:
+    """Load the entry that fits best and has a usable session, if it is not loaded already."""
+    for entry in _by_fitness(entries, candidate):
+        if entry.path not in loaded:
+            loaded[entry.path] = _sessions(entry, warnings)
+        if loaded[entry.path]:
+            return
 
 
 def _name(case: SessionCase) -> CaseName:

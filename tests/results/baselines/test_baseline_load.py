@@ -36,6 +36,18 @@ def test_another_case_does_not_fit(store, tmp_path):
     assert load_baseline([store], candidate(tmp_path, cases=(other,))).cases == []
 
 
+def test_cases_that_differ_in_options_only_have_entries_of_their_own(tmp_path):
+    compiled = msgspec.structs.replace(GPU_CASE, options={"compile": True})
+    both = {"cases": (GPU_CASE, compiled)}
+    for i in range(3):
+        add(tmp_path / "store", session(tmp_path / f"b{i}", hour=2 * i, **both))
+    assert len(read_store(tmp_path / "store")) == 2
+    loaded = load_baseline([tmp_path / "store"], candidate(tmp_path, **both))
+    assert sorted(str(each.keys["options"]) for each in loaded.cases) == 3 * [""] + 3 * ["compile=True"]
+    only = load_baseline([tmp_path / "store"], candidate(tmp_path / "x", cases=(compiled,)))
+    assert {each.keys["options"] for each in only.cases} == {"compile=True"}
+
+
 def test_devices_with_one_short_name_do_not_mix(tmp_path):
     twin = msgspec.structs.replace(H100, name="NVIDIA-H100 80GB/HBM3")
     assert slug(twin.name) == slug(H100.name)
