@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -93,9 +94,9 @@ def test_minimum_time_and_iterations_or_a_cap_that_is_named(run: StoredRun) -> N
         spec = run.info.measure
         elapsed_s = sum(w.elapsed_ns for w in m.timing.windows) / 1e9
         iterations = sum(w.iterations for w in m.timing.windows)
-        if "cap" in m.timing.stop_reason:
-            assert "iterations in" in m.timing.stop_reason
-        else:
+        for part in m.timing.stop_reason.split("; "):
+            assert re.search(r": (enough: |time cap: |iteration cap: )", part)
+        if "iterations in" not in m.timing.stop_reason:  # no cap came before the minima
             assert elapsed_s >= spec.min_seconds
             assert iterations >= spec.min_iterations
             assert m.timing.num_latency_samples >= spec.min_iterations
