@@ -26,10 +26,8 @@ from results.paired import judge_pairs
 from results.session_case import Process, SessionCase
 from results.verdict import Prior, Rule
 
-# These guards bar no half. Three look at the very times that are compared: to leave out pairs by them
-# would be to choose pairs by their outcome, and what they warn of is in the interval already. The
-# load before a half is that of the half before it.
-GUARDS_NOT_ASKED = ("step_slope", "step_spread", "step_tail", "load_before")
+# This guard bars no half: the load before a half is that of the half before it.
+GUARDS_NOT_ASKED = ("load_before",)
 
 
 class _Half(NamedTuple):
@@ -105,7 +103,10 @@ def _read(folder: Path, half: AbHalf | None, where: str, warnings: list[str]) ->
         warnings.append(f"{where}: {error}")
         return _Half({}, None)
     warnings += [f"{where}: {text}" for text in session.warnings]
-    return _Half({case.case.id: _with_guards_asked(case) for case in session.cases}, path)
+    # A half that was interrupted lacks what it had no time for: that case did not cease to work.
+    cut_short = half.exit_code == ExitCode.INTERRUPTED
+    cases = [case for case in session.cases if case.processes or not cut_short]
+    return _Half({case.case.id: _with_guards_asked(case) for case in cases}, path)
 
 
 def _with_guards_asked(case: SessionCase) -> SessionCase:

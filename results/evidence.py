@@ -17,6 +17,7 @@ from typing import Literal, NamedTuple
 from results.baseline_records import run_identity
 from results.comparability import comparability
 from results.errors import RunFolderError
+from results.failed_guards import GUARDS_OF_TIMES
 from results.process_stats import ProcessStats
 from results.records import Measurement, PlannedCase, RunInfo, Status
 from results.replicates import check
@@ -154,7 +155,9 @@ def _look(run: StoredRun, stored: Measurement) -> _Seen:
         mean_step_s=stats.mean_step_s,
         median_s=stats.median_s,
         p99_s=stats.p99.value_s if stats.p99 else None,
-        failed_guards=tuple(f"{g.name}: {g.reason}" for g in stored.guards if g.verdict == "FAIL"),
+        failed_guards=tuple(
+            f"{g.name}: {g.reason}" for g in stored.guards if g.verdict == "FAIL" and g.name not in GUARDS_OF_TIMES
+        ),
     )
     why_not = _unusable(process)
     return _Seen(stored, None if why_not else process, why_not)

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+# These look at the very times that are compared: to leave out processes by them would be to choose
+# evidence by its outcome, and what they warn of is in the interval already. They bar from baselines.
+GUARDS_OF_TIMES = ("step_slope", "step_spread", "step_tail")
+
 
 def by_guard(processes: Sequence[Sequence[str]], limit: int | None = None) -> list[str]:
     """``steal in 2 of 5 processes: 9 % stolen``: each guard that failed, with its first reason.

@@ -20,7 +20,7 @@ class Process(Record, frozen=True, kw_only=True):
     mean_step_s: float | None = None  # of the throughput windows
     median_s: float | None = None  # of single synced steps, steady part
     p99_s: float | None = None
-    failed_guards: tuple[str, ...] = ()  # "name: reason" of each guard that FAILed
+    failed_guards: tuple[str, ...] = ()  # "name: reason" of each guard on the machine that FAILed
 
 
 class SessionCase(Record, frozen=True, kw_only=True):

@@ -45,7 +45,7 @@ def usable(
 def quiet(sessions: Sequence[SessionCase]) -> tuple[list[SessionCase], list[str]]:
     """Baseline sessions without the processes that a FAILed guard bars; and what was left out.
 
-    No guard looks at how long steps take (some look at how they scatter), and a candidate with a FAILed
+    No guard that is asked looks at the times (``results.failed_guards``), and a candidate with a FAILed
     guard gets no verdict: both sides are then undisturbed processes, which favours neither.
     """
     kept, warnings = [], []

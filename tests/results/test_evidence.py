@@ -197,6 +197,13 @@ def test_failed_guards_are_listed_and_others_are_not(tmp_path):
     assert {p.failed_guards for p in one(tmp_path / "s", record={"guards": named}).processes} == {()}
 
 
+@pytest.mark.parametrize("name", ["step_slope", "step_spread", "step_tail"])
+def test_guards_on_the_times_themselves_are_not_asked(tmp_path, name):
+    guards = tuple(Guard(name=n, value=1.0, threshold=0.1, verdict="FAIL", reason="bad") for n in (name, "steal"))
+    found = one(tmp_path / "r", record={"guards": guards})
+    assert {p.failed_guards for p in found.processes} == {("steal: bad",)}
+
+
 def test_damaged_lines_are_told(tmp_path):
     run = session(tmp_path / "r")
     file = run.path / "measurements.jsonl"
