@@ -13,6 +13,7 @@ import resource
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -41,21 +42,8 @@ from results.records import (
 )
 
 NUM_CASES, NUM_PROCESSES, NUM_SAMPLES, NUM_WINDOWS = 10_000, 5, 500, 20
-# A fresh interpreter, as the command is one; it prints what it took.
-CHILD = """
-import json, resource, sys, time
-start = time.perf_counter()
-from pathlib import Path
-import msgspec
-from results.compare import compare
-from results.evidence import read_session
-candidate, base = (read_session(Path(name)) for name in sys.argv[1:])
-read_s = time.perf_counter() - start
-report = compare(candidate.cases, base.cases)
-size = len(msgspec.json.encode(report))
-peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-print(json.dumps([time.perf_counter() - start, read_s, peak, size, report.counts, len(candidate.warnings)]))
-"""
+ROOT = Path(__file__).resolve().parent.parent
+COMMAND = (sys.executable, "-m", "harness", "compare", "--format", "json")
 
 
 def case_of(i: int) -> CaseSpec:
@@ -144,13 +132,13 @@ def measure(num_cases: int = NUM_CASES) -> str:
     with tempfile.TemporaryDirectory() as name:
         folders = [write_run(Path(name) / side, seed, num_cases) for seed, side in enumerate(("new", "base"))]
         line_bytes = (folders[0] / "measurements.jsonl").stat().st_size / num_cases / NUM_PROCESSES
-        before = resource.getrusage(resource.RUSAGE_CHILDREN)
-        done = subprocess.run([sys.executable, "-c", CHILD, *map(str, folders)], check=True, capture_output=True)
-        after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    elapsed_s, read_s, peak_bytes, _, counts, _ = json.loads(done.stdout)
+        before, start = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
+        done = subprocess.run([*COMMAND, *map(str, folders)], stdout=subprocess.PIPE, check=False, cwd=ROOT)
+        elapsed_s, after = time.perf_counter() - start, resource.getrusage(resource.RUSAGE_CHILDREN)
+    report = json.loads(done.stdout)
     cpu_s = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     return (
         f"{num_cases} cases x {NUM_PROCESSES} processes against as many, {line_bytes / 1e3:.1f} kB a line: "
-        f"{elapsed_s:.1f} s ({read_s:.1f} s of it reading and checking; {cpu_s:.1f} s of CPU time), "
-        f"peak memory {peak_bytes / 1e6:.0f} MB (goal: 10 s, 1000 MB); {counts}"
+        f"`chipmark compare --format json` takes {elapsed_s:.1f} s ({cpu_s:.1f} s of CPU time) and at most "
+        f"{after.ru_maxrss * 1024 / 1e6:.0f} MB (goal: 10 s, 1000 MB); {len(report['rows'])} rows, {report['reason']}"
     )

@@ -34,7 +34,9 @@ def test_outcomes_and_exit_codes(change, outcome, code):
 def test_inconclusive_may_be_allowed_and_nothing_else():
     assert report(new(0.025), base(), allow_inconclusive=True).exit_code == 0
     assert report(new(0.08), base(), allow_inconclusive=True).exit_code == ExitCode.SLOWER
-    assert report(new(keys={"device_name": "A100"}), base(), allow_inconclusive=True).exit_code == ExitCode.NOT_COMPARABLE
+    assert (
+        report(new(keys={"device_name": "A100"}), base(), allow_inconclusive=True).exit_code == ExitCode.NOT_COMPARABLE
+    )
     assert report(new(processes=(), status="failed"), base(), allow_inconclusive=True).exit_code == ExitCode.CASE_FAILED
 
 
@@ -81,7 +83,9 @@ def test_throughput_gates_and_the_others_are_told():
 
 def test_a_slower_tail_alone_does_not_change_the_exit_code():
     slow_tail = [
-        msgspec.structs.replace(s, processes=tuple(msgspec.structs.replace(p, p99_s=p.p99_s * 1.5) for p in s.processes))
+        msgspec.structs.replace(
+            s, processes=tuple(msgspec.structs.replace(p, p99_s=p.p99_s * 1.5) for p in s.processes)
+        )
         for s in new(metrics=ALL_METRICS)
     ]
     found = report(slow_tail, base(metrics=ALL_METRICS))

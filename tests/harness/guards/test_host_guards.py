@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from harness.guards.base import Unreadable, Watch
-from harness.guards.before import Before
+from harness.guards.before import Before, num_runnable
 from harness.guards.cpu_setting import Affinity, Governor, Smt, parse_cpu_list
 from harness.guards.cpu_time import CpuTimeShare
 from harness.guards.load import LoadBefore
@@ -143,7 +144,25 @@ def test_load_before_is_per_cpu(tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
     watch = LoadBefore(scene(tmp_path, before=Before(load_1min=load)))
     guard = watch.stop()
     assert (guard.value, guard.verdict) == (load / 2, verdict)
-    assert watch.facts == {"load_before_1min": load}
+    assert watch.facts == {"load_before_1min": load, "num_runnable_before": None}
+
+
+@pytest.mark.parametrize(("load", "runnable", "value"), [(4.0, 0.2, 0.1), (0.2, 4.0, 0.1), (4.0, 4.0, 2.0)])
+def test_a_load_average_that_remembers_an_earlier_run_is_no_load(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, load: float, runnable: float, value: float
+) -> None:
+    monkeypatch.setattr("os.cpu_count", lambda: 2)
+    guard = LoadBefore(scene(tmp_path, before=Before(load_1min=load, num_runnable=runnable))).stop()
+    assert (guard.value, guard.verdict) == (value, "FAIL" if value > 1 else "PASS")
+
+
+def test_runnable_threads_are_counted_without_the_reader(tmp_path: Path) -> None:
+    looks = iter(["1", "3", "1", "5", "1"])
+    queue = partial(num_runnable, tmp_path)
+    assert queue(lambda s: write(tmp_path, {"loadavg": f"9.0 9.0 9.0 {next(looks)}/500 77\n"})) == 6 / 5
+    write(tmp_path, {"loadavg": "9.0 9.0\n"})
+    assert queue(lambda s: None) is None
+    assert num_runnable(tmp_path / "nowhere", lambda s: None) is None
 
 
 @pytest.mark.parametrize("before", [None, Before()])
