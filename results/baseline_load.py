@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import msgspec
 
-from results.baseline_records import BaselineEntry
+from results.baseline_damage import damage_of, may_hold, stand_in
 from results.baseline_store import Entry, as_run, read_sessions, read_store
 from results.comparability import case_keys, differences
 from results.evidence import session_cases
+from results.records import CaseSpec
 from results.session_case import SessionCase
 
 # An entry that shares these with a candidate is the same case, perhaps under other conditions.
@@ -32,50 +34,80 @@ def load_baseline(stores: Sequence[Path], candidate: Iterable[SessionCase]) -> L
 
     Of entries for the same case, those with equal keys fit; the first store that has one is used.
     If none has, the nearest is handed over, so that the comparison can say what differs. Superseded
-    and damaged entries are left out; what is damaged is told.
+    entries are left out. Where an entry that may be the case's cannot be used and no other fits, a
+    session whose ``problem`` is the damage stands for it: lost evidence is not the same as none.
 
     Raises:
         BaselineError: a store is no folder.
     """
     wanted: dict[CaseName, list[SessionCase]] = {}
     for case in candidate:
-        wanted.setdefault(_name(case), []).append(case)
+        wanted.setdefault(_name(case.case), []).append(case)
     warnings: list[str] = []
     found: dict[CaseName, list[Entry]] = {}
-    for store in stores:
-        for entry in read_store(store):
-            if entry.superseded is not None:
-                continue
-            warnings += entry.problems
-            if entry.info is not None and (name := _entry_name(entry.info)) in wanted:
-                found.setdefault(name, []).append(entry)
+    unreadable: list[Entry] = []
+    for entry in itertools.chain.from_iterable(map(read_store, stores)):
+        if entry.superseded is not None:
+            continue
+        warnings += entry.problems
+        if entry.info is None:
+            unreadable.append(entry)
+        elif (name := _name(entry.info.case)) in wanted:
+            found.setdefault(name, []).append(entry)
     loaded: dict[Path, list[SessionCase]] = {}
-    for name, entries in found.items():
+    damaged: dict[tuple[Path, str], SessionCase] = {}
+    for name, cases in wanted.items():
         # Cases of one name may differ in options or devices: each has an entry of its own.
-        for case in wanted[name]:
-            _load_best(entries, case, loaded, warnings)
-    return LoadedBaseline([each for cases in loaded.values() for each in cases], list(dict.fromkeys(warnings)))
+        for case in cases:
+            lost = _load_best(found.get(name, []), unreadable, case, loaded, warnings)
+            if lost is not None:
+                damaged.setdefault((lost.path, case.case.id), stand_in(lost, case))
+    usable = [each for cases in loaded.values() for each in cases]
+    return LoadedBaseline([*usable, *damaged.values()], list(dict.fromkeys(warnings)))
 
 
 def _load_best(
-    entries: Sequence[Entry], candidate: SessionCase, loaded: dict[Path, list[SessionCase]], warnings: list[str]
-) -> None:
-    """Load the entry that fits best and has a usable session, if it is not loaded already."""
-    for entry in _by_fitness(entries, candidate):
-        if entry.path not in loaded:
-            loaded[entry.path] = _sessions(entry, warnings)
-        if loaded[entry.path]:
-            return
+    entries: Sequence[Entry],
+    unreadable: Sequence[Entry],
+    candidate: SessionCase,
+    loaded: dict[Path, list[SessionCase]],
+    warnings: list[str],
+) -> Entry | None:
+    """Load the entry that fits best and has a usable session, if it is not loaded already.
+
+    Returns:
+        The damaged entry because of which there is none, if so.
+    """
+    fitting = [entry for entry in _by_fitness(entries, candidate) if _num_refusing(entry, candidate) == 0]
+    for entry in fitting:
+        if _load(entry, loaded, warnings):
+            return None
+    lost = next(iter(fitting), None) or next((each for each in unreadable if may_hold(each, candidate)), None)
+    if lost is None:
+        for entry in _by_fitness(entries, candidate):
+            if _load(entry, loaded, warnings):
+                return None
+        lost = next(iter(entries), None)
+    if lost is not None:
+        warnings += damage_of(lost)
+    return lost
 
 
-def _name(case: SessionCase) -> CaseName:
-    keys = case_keys(case.case)
+def _load(entry: Entry, loaded: dict[Path, list[SessionCase]], warnings: list[str]) -> bool:
+    """Load an entry once; whether it has any usable session."""
+    if entry.path not in loaded:
+        loaded[entry.path] = _sessions(entry, warnings)
+    return bool(loaded[entry.path])
+
+
+def _name(case: CaseSpec) -> CaseName:
+    keys = case_keys(case)
     return tuple(keys[key] for key in SAME_CASE)
 
 
-def _entry_name(info: BaselineEntry) -> CaseName:
-    keys = case_keys(info.case)
-    return tuple(keys[key] for key in SAME_CASE)
+def _num_refusing(entry: Entry, candidate: SessionCase) -> int:
+    found = differences(entry.info.keys, candidate.keys) if entry.info else []
+    return sum(each.base is not None and each.new is not None for each in found)
 
 
 def _by_fitness(entries: Sequence[Entry], candidate: SessionCase) -> list[Entry]:
@@ -83,8 +115,7 @@ def _by_fitness(entries: Sequence[Entry], candidate: SessionCase) -> list[Entry]
 
     def misfit(entry: Entry) -> tuple[int, int]:
         found = differences(entry.info.keys, candidate.keys) if entry.info else []
-        refusing = [each for each in found if each.base is not None and each.new is not None]
-        return len(refusing), len(found)
+        return _num_refusing(entry, candidate), len(found)
 
     return sorted(entries, key=misfit)
 
@@ -99,6 +130,4 @@ def _sessions(entry: Entry, warnings: list[str]) -> list[SessionCase]:
         gating = entry.info.gating if entry.info else None
         cases += [msgspec.structs.replace(case, gating=gating) for case in found]
         warnings += [f"{entry.name}, session {session.session_id}: {text}" for text in run.warnings]
-    if not cases and not stored.problems:
-        warnings.append(f"{entry.name}: holds no session")
     return cases

@@ -72,6 +72,11 @@ def slug(text: str) -> str:
     return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")[:60].strip("-") or "unknown"
 
 
+def folder_name(workload: str) -> str:
+    """A workload's name as a folder's: a plugin's may hold a slash."""
+    return re.sub(r"[^A-Za-z0-9._-]", "-", workload).lstrip(".") or "unknown"
+
+
 def default_stores() -> list[Path]:
     """The user's own store here, if there is one, and the shipped one."""
     return [path for path in (DEFAULT_STORE, SHIPPED_STORE) if path.is_dir()]

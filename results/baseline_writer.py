@@ -28,6 +28,7 @@ from results.baseline_store import (
     SESSIONS_FOLDER,
     SUPERSEDED_FILE,
     Entry,
+    folder_name,
     read_entry,
     slug,
 )
@@ -66,7 +67,7 @@ class StoreWriter:
 
     Raises:
         OutputError: the folder cannot be written, or its disk is full.
-        BaselineError: another process writes it.
+        BaselineError: another process writes it, or it is a file.
     """
 
     def __init__(self, store: Path, now: str, chipmark_version: str) -> None:
@@ -75,7 +76,10 @@ class StoreWriter:
 
     def __enter__(self) -> StoreWriter:
         with self._writing():
-            self.store.mkdir(parents=True, exist_ok=True)
+            try:
+                self.store.mkdir(parents=True, exist_ok=True)
+            except FileExistsError:
+                raise BaselineError(f"{self.store}: is a file, no folder; name another with --store") from None
             check_free_space(self.store)
             try:
                 self._stack.enter_context(exclusive(self.store / LOCK_FILE))
@@ -124,7 +128,7 @@ class StoreWriter:
 
     def _place(self, new: NewSession) -> tuple[Path, int]:
         name = new.device.name if new.device else new.case.device
-        folder = self.store / f"{_folder_name(new.case.workload)}@{new.case.workload_version}" / slug(name)
+        folder = self.store / f"{folder_name(new.case.workload)}@{new.case.workload_version}" / slug(name)
         base = f"{new.case.precision}-{hash_keys(new.keys)}"
         paths = (folder / (base if number == 1 else f"{base}-{number}") for number in itertools.count(1))
         return next((path, n) for n, path in enumerate(paths, start=1) if not (path / SUPERSEDED_FILE).exists())
@@ -206,11 +210,6 @@ def check_gating(names: Sequence[str]) -> list[ComparedMetric]:
     if len(names) > MAX_GATING:
         raise BaselineError(f"--gating: {len(names)} metrics; at most {MAX_GATING} may decide")
     return [known[name] for name in names]
-
-
-def _folder_name(workload: str) -> str:
-    """A workload's name as a folder's: a plugin's may hold a slash."""
-    return re.sub(r"[^A-Za-z0-9._-]", "-", workload).lstrip(".") or "unknown"
 
 
 def _session_name(info: RunInfo) -> str:

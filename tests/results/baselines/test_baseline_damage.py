@@ -6,6 +6,7 @@ import json
 import multiprocessing
 import os
 
+import msgspec
 import pytest
 
 from results.baseline_list import describe
@@ -13,8 +14,11 @@ from results.baseline_load import load_baseline
 from results.baseline_records import BASELINE_SCHEMA_VERSION, checksum
 from results.baseline_store import read_sessions, read_store
 from results.baseline_writer import StoreWriter
-from results.errors import BaselineError, OutputError
+from results.compare import CompareOptions
+from results.compare_stored import compare_with_stores
+from results.errors import BaselineError, ExitCode, OutputError
 from results.records import SCHEMA_VERSION
+from results.run_sets import Filters
 from results.store import open_run
 from results.write_once import write_once
 from tests.results.baselines.stores import NOW, add, candidate
@@ -93,13 +97,73 @@ def test_a_damaged_entry_costs_itself_only(store, tmp_path):
     broken = next(entry for entry in read_store(store) if entry.name.startswith("llm"))
     (broken.path / "baseline.json").write_bytes((broken.path / "baseline.json").read_bytes()[:50])
     loaded = load_baseline([store], candidate(tmp_path, cases=(GPU_CASE, other)))
-    assert {each.case.workload for each in loaded.cases} == {"resnet"}
+    assert {each.case.workload for each in loaded.cases if each.processes} == {"resnet"}
+    (lost,) = (each for each in loaded.cases if not each.processes)
+    assert "baseline.json" in lost.problem
     assert "baseline.json" in loaded.warnings[0]
     report = add(store, session(tmp_path / "more", hour=77))
     assert "supersede the entry to begin another" in report.barred[0].reasons[0]
     with StoreWriter(store, NOW, "0.1.0") as writer:
         writer.supersede(broken, "damaged")
     assert add(store, open_run(tmp_path / "more")).added[0].entry.endswith("-2")
+
+
+def lose_entry(store):
+    for file in store.rglob("baseline.json"):
+        file.write_bytes(b"{")
+
+
+def lose_sessions(store):
+    for file in session_files(store):
+        file.write_bytes(b"{")
+
+
+def lose_all(store):
+    lose_entry(store)
+    lose_sessions(store)
+
+
+def no_sessions(store):
+    for file in session_files(store):
+        file.unlink()
+
+
+@pytest.mark.parametrize(("damage", "reason"), [
+    (lose_entry, "baseline.json"), (lose_sessions, "sessions"), (lose_all, "baseline.json"), (no_sessions, "holds no session"),
+])  # fmt: skip
+def test_a_lost_baseline_does_not_open_the_gate(store, tmp_path, damage, reason):
+    resnet = case("resnet", "infer", "fp16", device="cuda:0")
+    damage(store)
+    for i in range(3):
+        add(store, session(tmp_path / f"other{i}", hour=2 * i, cases=(resnet,)))
+    new = session(tmp_path / "new", hour=100, cases=(GPU_CASE, resnet)).path
+    found = compare_with_stores([new], store, Filters(), CompareOptions())
+    assert [(row.case.workload, row.verdict) for row in found.rows if row.gating] == [
+        ("llm-decoder", "inconclusive"), ("resnet", "same"),
+    ]  # fmt: skip
+    assert found.exit_code == ExitCode.INCONCLUSIVE
+    assert "the stored baseline cannot be used" in found.rows[0].reason
+    assert reason in found.rows[0].reason
+    # It says so as well where it was the only entry that there was.
+    alone = session(tmp_path / "alone", hour=101).path
+    assert compare_with_stores([alone], store, Filters(), CompareOptions()).exit_code == ExitCode.INCONCLUSIVE
+
+
+def test_a_lost_baseline_of_another_case_is_no_concern(store, tmp_path):
+    lose_entry(store)
+    other = msgspec.structs.replace(GPU_CASE, batch_size=4)
+    assert load_baseline([store], candidate(tmp_path, cases=(other,))).cases == []
+    lose_sessions(store)  # then nobody knows whose it was
+    (lost,) = load_baseline([store], candidate(tmp_path / "b", cases=(other,))).cases
+    assert lost.problem
+    resnet = case("resnet", "infer", "fp16", device="cuda:0")
+    assert load_baseline([store], candidate(tmp_path / "c", cases=(resnet,))).cases == []
+
+
+def test_a_file_in_the_place_of_a_store(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(BaselineError, match="is a file, no folder"):
+        add(tmp_path / "file", session(tmp_path / "run"))
 
 
 def test_damaged_samples_of_a_crash_are_not_taken_for_good_ones(store, tmp_path):
