@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
 
 from results.baseline_records import BaselineSession
+from results.sessions_apart import num_apart
 from results.verdict import RULE
 
-# Sessions that are closer together share the machine's temper: their drift would be taken for small.
-APART = timedelta(hours=1)
 # Sessions of several hosts are welcome: what differs between hosts is then known.
 MAY_DIFFER = frozenset(("host_id", "container"))
 
@@ -17,10 +15,10 @@ MAY_DIFFER = frozenset(("host_id", "container"))
 def thinness(sessions: Sequence[BaselineSession]) -> list[str]:
     """What to add to an entry with these sessions (oldest first); empty if nothing."""
     found = []
-    num_apart = _num_apart([session.run.created_at for session in sessions])
-    missing = RULE.min_base_sessions - num_apart
+    apart = num_apart([session.run.created_at for session in sessions])
+    missing = RULE.min_base_sessions - apart
     if missing > 0:
-        too_close = len(sessions) - num_apart
+        too_close = len(sessions) - apart
         close = f": it has {len(sessions)}, {too_close} of them too close to another" if too_close else ""
         found.append(f"needs {missing} more session{'' if missing == 1 else 's'}, an hour apart{close}")
     short = [len(s.measurements) for s in sessions if len(s.measurements) < RULE.min_base_processes]
@@ -41,20 +39,3 @@ def mixed(sessions: Sequence[BaselineSession]) -> list[str]:
         if len(values) > 1:
             found.append(f"{name} differs between sessions: {', '.join(values)}")
     return found
-
-
-def _num_apart(created_at: Sequence[str]) -> int:
-    """How many of these times lie at least an hour after the one counted before."""
-    counted: list[datetime] = []
-    for time in sorted(filter(None, map(_parsed, created_at))):
-        if not counted or time - counted[-1] >= APART:
-            counted.append(time)
-    return len(counted)
-
-
-def _parsed(text: str) -> datetime | None:
-    try:
-        time = datetime.fromisoformat(text)
-    except ValueError:
-        return None
-    return time if time.tzinfo else time.replace(tzinfo=UTC)

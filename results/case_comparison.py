@@ -10,6 +10,7 @@ from results.case_matching import Group
 from results.comparison import CaseComparison, ComparedMetric, Difference, Judgement, Verdict
 from results.record import Scalar
 from results.session_case import SessionCase
+from results.sessions_apart import num_close
 from results.usable_sessions import (
     circumstances,
     disagreement,
@@ -118,7 +119,8 @@ class _Judged(NamedTuple):
         missing = [metric for metric in gating if metric not in values]
         order = [*(m for m in values if m in gating), *(m for m in values if m not in gating)]
         warnings = (*self.warnings, *quiet_warnings)
-        rows = [self._row(metric, values[metric], metric in gating, warnings, options) for metric in order]
+        judged = self._replace(base=base)
+        rows = [judged._row(metric, values[metric], metric in gating, warnings, options) for metric in order]
         return rows + [self._not_measured(metric, warnings) for metric in missing]
 
     def _gating(self, values: Iterable[ComparedMetric]) -> list[ComparedMetric]:
@@ -144,7 +146,8 @@ class _Judged(NamedTuple):
         warnings: tuple[str, ...],
         options: Options,
     ) -> Row:
-        prior = prior_of(self.new[0].device_kind)
+        timed = [session.created_at for session in self.base if log_values([session], FIELDS[metric])]
+        prior = prior_of(self.new[0].device_kind)._replace(num_close=num_close(timed))
         judgement = options.judge(*values, prior, options.rule)
         verdict, reason = judgement.verdict, judgement.reason
         disturbed = noise(self.new)

@@ -34,10 +34,18 @@ from results.verdict_reason import reason_of
 
 
 class Prior(NamedTuple):
-    """What is believed about the drift between sessions: its sd, in the log, worth ``df0`` sessions."""
+    """What is known of the drift between sessions besides their times.
+
+    Attributes:
+        tau0: the sd that is believed, in the log.
+        df0: how many sessions that belief is worth.
+        num_close: sessions of the baseline that lie within an hour of another
+            (``results.sessions_apart``): they do not count towards the number that the rule asks for.
+    """
 
     tau0: float
     df0: int = 4
+    num_close: int = 0
 
 
 class Rule(NamedTuple):
@@ -86,6 +94,7 @@ class Design(NamedTuple):
     mean_inverse_n_new: float
     dfw: int
     df_tau: int  # df0 + sum (K - 1)
+    num_close_base: int = 0  # of sessions_base, see Prior
 
 
 def judge(
@@ -124,7 +133,9 @@ def judge(
     verdict = classify(d, known.half_width, is_short(design, rule), rule)
     return Judgement(
         verdict=verdict,
-        reason=reason_of(verdict, d, known.half_width, design.sessions_base, design.processes_base, rule),
+        reason=reason_of(
+            verdict, d, known.half_width, design.sessions_base, design.processes_base, rule, design.num_close_base
+        ),
         ratio=math.exp(d),
         ratio_low=math.exp(d - known.half_width),
         ratio_high=math.exp(d + known.half_width),
@@ -157,8 +168,9 @@ def classify(d: float, half_width: float, short: bool, rule: Rule = RULE) -> Ver
 
 
 def is_short(design: Design, rule: Rule = RULE) -> bool:
-    """Whether the baseline holds less than the rule asks for."""
-    return design.sessions_base < rule.min_base_sessions or design.processes_base < rule.min_base_processes
+    """Whether the baseline holds less than the rule asks for; sessions count that lie an hour apart."""
+    num_apart = design.sessions_base - design.num_close_base
+    return num_apart < rule.min_base_sessions or design.processes_base < rule.min_base_processes
 
 
 def spread(side: Sequence[Sequence[float]]) -> Spread:
@@ -205,6 +217,7 @@ def design_of(base: Spread, new: Spread, prior: Prior) -> Design:
         mean_inverse_n_new=new.mean_inverse_n,
         dfw=dfw,
         df_tau=df_tau,
+        num_close_base=prior.num_close,
     )
 
 

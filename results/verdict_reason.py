@@ -10,7 +10,15 @@ if TYPE_CHECKING:
     from results.verdict import Rule
 
 
-def reason_of(verdict: Verdict, d: float, half_width: float, num_sessions: int, num_processes: int, rule: Rule) -> str:
+def reason_of(
+    verdict: Verdict,
+    d: float,
+    half_width: float,
+    num_sessions: int,
+    num_processes: int,
+    rule: Rule,
+    num_close: int = 0,
+) -> str:
     """Why the numbers give this verdict.
 
     Args:
@@ -20,6 +28,7 @@ def reason_of(verdict: Verdict, d: float, half_width: float, num_sessions: int, 
         num_sessions: of the baseline.
         num_processes: of the baseline, all sessions together.
         rule: the thresholds that it was drawn with.
+        num_close: of the baseline's sessions, those within an hour of another.
     """
     limit, confidence = f"{100 * math.expm1(rule.min_change):.3g} %", f"{100 * rule.confidence:g} %"
     interval = f"{confidence} interval {change(d - half_width)} to {change(d + half_width)}"
@@ -29,7 +38,7 @@ def reason_of(verdict: Verdict, d: float, half_width: float, num_sessions: int, 
         return f"{change(d)} in time, {interval}"
     if half_width > rule.max_half_width:
         return f"the {interval} is wider than +-{100 * rule.max_half_width:g} %: too noisy to tell"
-    short = shortage(num_sessions, num_processes, rule)
+    short = shortage(num_sessions, num_processes, rule, num_close)
     if short and abs(d) >= rule.min_change and abs(d) > half_width:
         return f"{short}: the change must be beyond {limit} with its whole interval; it is {interval}"
     if abs(d) > half_width:
@@ -37,10 +46,16 @@ def reason_of(verdict: Verdict, d: float, half_width: float, num_sessions: int, 
     return f"neither a change nor its absence is shown: {interval}"
 
 
-def shortage(num_sessions: int, num_processes: int, rule: Rule) -> str:
+def shortage(num_sessions: int, num_processes: int, rule: Rule, num_close: int = 0) -> str:
     """What the baseline is short of, or nothing."""
     if num_sessions < rule.min_base_sessions:
         return f"{num_sessions} baseline session{'' if num_sessions == 1 else 's'} (of {rule.min_base_sessions})"
+    if num_sessions - num_close < rule.min_base_sessions:
+        lie = "lies" if num_close == 1 else "lie"
+        return (
+            f"{num_close} of {num_sessions} baseline sessions {lie} within an hour of another "
+            f"({rule.min_base_sessions} an hour apart are needed)"
+        )
     if num_processes < rule.min_base_processes:
         return f"{num_processes} baseline processes (of {rule.min_base_processes})"
     return ""

@@ -39,8 +39,9 @@ def session(name: str, log_time: float = 0.0, spec: CaseSpec = SPEC, **changes: 
 
 
 def base(number: int = 3, **changes: Any) -> list[SessionCase]:
-    """A baseline of so many sessions."""
-    return [session(f"base{i}", SESSIONS[i], **changes) for i in range(number)]
+    """A baseline of so many sessions, two hours apart."""
+    times = [f"2026-01-01T{2 * i:02}:00:00+00:00" for i in range(number)]
+    return [session(f"base{i}", SESSIONS[i], **({"created_at": times[i]} | changes)) for i in range(number)]
 
 
 def new(change: float = 0.0, **changes: Any) -> list[SessionCase]:

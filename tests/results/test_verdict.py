@@ -162,6 +162,18 @@ def test_what_a_short_baseline_is(base, short):
     assert is_short(design_of(spread(base), spread([[0.0, 0.1]]), ACCELERATOR_PRIOR)) is short
 
 
+def test_sessions_close_together_do_not_make_a_full_baseline():
+    new = [[y - 0.015 for y in NEW[0]]]
+    full = judge(BASE, new, ACCELERATOR_PRIOR)
+    close = judge(BASE, new, ACCELERATOR_PRIOR._replace(num_close=2))
+    assert (full.verdict, close.verdict) == ("slower", "inconclusive")
+    assert close.reason.startswith("2 of 3 baseline sessions lie within an hour of another (3 an hour apart are needed): ")
+    assert judge(BASE, NEW, ACCELERATOR_PRIOR._replace(num_close=1)).half_width == full.half_width
+    # Sessions more, an hour apart, would settle it.
+    found = with_need(close, BASE, new, ACCELERATOR_PRIOR._replace(num_close=2))
+    assert (found.sessions_needed, found.sessions_needed_of) == (2, "base")
+
+
 def test_one_run_against_one_run_says_what_it_would_take():
     found = judge(BASE[:1], NEW, ACCELERATOR_PRIOR)
     assert found.verdict == "inconclusive"
