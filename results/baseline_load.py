@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import msgspec
 
 from results.baseline_damage import damage_of, may_hold, stand_in
+from results.baseline_records import BaselineEntry
 from results.baseline_store import Entry, as_run, read_sessions, read_store
 from results.comparability import case_keys, differences
 from results.evidence import session_cases
@@ -23,10 +24,15 @@ CaseName = tuple[object, ...]
 
 
 class LoadedBaseline(NamedTuple):
-    """The sessions found, with the gating metrics of their entries, and what must be said."""
+    """The sessions found, with the gating metrics of their entries, and what must be said.
+
+    ``absent`` are labels of cases that the stores have, on a device and in a preset of the candidate's,
+    and the candidate has not.
+    """
 
     cases: list[SessionCase]
     warnings: list[str]
+    absent: list[str]
 
 
 def load_baseline(stores: Sequence[Path], candidate: Iterable[SessionCase]) -> LoadedBaseline:
@@ -46,6 +52,7 @@ def load_baseline(stores: Sequence[Path], candidate: Iterable[SessionCase]) -> L
     warnings: list[str] = []
     found: dict[CaseName, list[Entry]] = {}
     unreadable: list[Entry] = []
+    absent: list[str] = []
     for entry in itertools.chain.from_iterable(map(read_store, stores)):
         if entry.superseded is not None:
             continue
@@ -54,6 +61,8 @@ def load_baseline(stores: Sequence[Path], candidate: Iterable[SessionCase]) -> L
             unreadable.append(entry)
         elif (name := _name(entry.info.case)) in wanted:
             found.setdefault(name, []).append(entry)
+        if entry.info is not None and _is_absent(entry.info, wanted):
+            absent.append(entry.info.case.label)
     loaded: dict[Path, list[SessionCase]] = {}
     damaged: dict[tuple[Path, str], SessionCase] = {}
     for name, cases in wanted.items():
@@ -63,7 +72,7 @@ def load_baseline(stores: Sequence[Path], candidate: Iterable[SessionCase]) -> L
             if lost is not None:
                 damaged.setdefault((lost.path, case.case.id), stand_in(lost, case))
     usable = [each for cases in loaded.values() for each in cases]
-    return LoadedBaseline([*usable, *damaged.values()], list(dict.fromkeys(warnings)))
+    return LoadedBaseline([*usable, *damaged.values()], list(dict.fromkeys(warnings)), list(dict.fromkeys(absent)))
 
 
 def _load_best(
@@ -103,6 +112,16 @@ def _load(entry: Entry, loaded: dict[Path, list[SessionCase]], warnings: list[st
 def _name(case: CaseSpec) -> CaseName:
     keys = case_keys(case)
     return tuple(keys[key] for key in SAME_CASE)
+
+
+def _is_absent(info: BaselineEntry, wanted: Mapping[CaseName, Sequence[SessionCase]]) -> bool:
+    """Whether the candidate could have measured an entry's case, and has not."""
+    same = wanted.get(_name(info.case), ())
+    if any(case_keys(case.case)["options"] == case_keys(info.case)["options"] for case in same):
+        return False
+    cases = [case for group in wanted.values() for case in group]
+    on_device = [case for case in cases if case.keys.get("device_name") == info.keys.get("device_name")]
+    return any(case.case.preset == info.case.preset for case in on_device)
 
 
 def _num_refusing(entry: Entry, candidate: SessionCase) -> int:

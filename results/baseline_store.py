@@ -14,6 +14,7 @@ raw samples that nobody names. What is damaged is reported and skipped; the rest
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import re
 from collections.abc import Iterator, Sequence
@@ -125,7 +126,8 @@ def find_entry(stores: Sequence[Path], name: str) -> Entry:
     entries = [entry for store in stores for entry in read_store(store)]
     wanted = name.strip("/")
     found = [e for e in entries if wanted and (e.name == wanted or e.name.endswith("/" + wanted))]
-    found = found or [e for e in entries if wanted and e.path.resolve() == Path(name).resolve()]
+    with contextlib.suppress(OSError):  # of a name that is too long for a folder's
+        found = found or [e for e in entries if wanted and e.path.resolve() == Path(name).resolve()]
     # The hash alone names the entry that is in use; its generations share it.
     found = found or [e for e in entries if e.info and e.info.config_hash == wanted and not e.superseded]
     looked = ", ".join(map(str, stores)) or "no store"

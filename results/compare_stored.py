@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+import msgspec
+
 from results.baseline_load import load_baseline
 from results.baseline_store import DEFAULT_STORE, SHIPPED_STORE, default_stores, is_store
 from results.compare import CompareOptions, compare
@@ -47,7 +49,18 @@ def compare_with_stores(
             f"no stored baseline fits (looked in {looked}){damaged}; "
             "make one with `chipmark baseline create RUN`, or name a run to compare with"
         )
-    return _compare(new, RunSet(found.cases, found.warnings), looked, options)
+    report = _compare(new, RunSet(found.cases, found.warnings), looked, options)
+    # With a filter, most of a store is left out on purpose.
+    return report if any(filters) else _with_absent(report, found.absent)
+
+
+def _with_absent(report: ComparisonReport, absent: Sequence[str]) -> ComparisonReport:
+    """The report, with the cases of the stores that the candidate could have measured and has not."""
+    more = [label for label in absent if label not in report.only_in_base]
+    if not more:
+        return report
+    reason = f"{report.reason}; {len(more)} of the store not in the candidate"
+    return msgspec.structs.replace(report, reason=reason, only_in_base=(*report.only_in_base, *more))
 
 
 def compare_ab(folder: Path, options: CompareOptions) -> ComparisonReport:

@@ -147,7 +147,7 @@ def general_lines(report: ComparisonReport) -> list[str]:
     shared = shared_circumstances(report.rows)
     if shared:
         lines.append("differs, but does not refuse: " + "; ".join(difference_text(each) for each in shared))
-    lines += _unpaired("no baseline", report.only_in_candidate) + _unpaired("not in the candidate", report.only_in_base)
+    lines += unpaired("no baseline", report.only_in_candidate) + unpaired("not in the candidate", report.only_in_base)
     return lines + [one_line(f"warning: {text}") for text in report.warnings]
 
 
@@ -190,7 +190,8 @@ def _counted(number: int, noun: str) -> str:
     return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
-def _unpaired(what: str, labels: Sequence[str], shown: int = 5) -> list[str]:
+def unpaired(what: str, labels: Sequence[str], shown: int = 5) -> list[str]:
+    """``no baseline: a, b``: cases that only one side has; no line if there are none."""
     if not labels:
         return []
     rest = f" and {len(labels) - shown} others" if len(labels) > shown else ""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from results.compare_text import METRIC_LABELS, all_reasons, case_text, last_line, numbers_text
+from results.compare_text import METRIC_LABELS, all_reasons, case_text, last_line, numbers_text, unpaired
 from results.comparison import CaseComparison, ComparisonReport
 from results.notes import one_line
 
@@ -56,6 +56,12 @@ def _found(report: ComparisonReport) -> Iterator[tuple[str, str, str]]:
         for row in rows:
             if verdict == ("failed" if row.failed else row.verdict):
                 yield level, f"chipmark: {verdict}", _message(row)
+    for level, what, labels in (
+        ("warning", "not in the candidate", report.only_in_base),
+        ("notice", "no baseline", report.only_in_candidate),
+    ):
+        for text in unpaired(what, labels):
+            yield level, "chipmark", text
     for text in report.warnings:
         yield "warning", "chipmark", one_line(text)
 

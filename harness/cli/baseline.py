@@ -35,7 +35,9 @@ def _folder(ctx: click.Context, option: click.Parameter, value: str | None) -> P
     """A folder; an empty name (an unset shell variable) is none."""
     if value is not None and not value.strip():
         raise click.BadParameter("is empty")
-    return Path(value) if value is not None else None
+    from harness.cli.run_argument import named_path
+
+    return named_path(value) if value is not None else None
 
 
 @click.group("baseline")

@@ -123,6 +123,7 @@ def _stored(
 ) -> ComparisonReport:
     """Both sides from what is stored."""
     from harness.cli.compare_sides import paths_of
+    from harness.cli.run_argument import named_path
     from results.compare_stored import compare_ab, compare_with_runs, compare_with_stores
     from results.errors import UsageError
     from results.run_sets import is_ab
@@ -138,5 +139,5 @@ def _stored(
             raise UsageError("an A/B comparison is judged as a whole: give no filter with it")
         return compare_ab(paths[0], options)
     if baseline is None or store is not None:
-        return compare_with_stores(paths, Path(store) if store is not None else None, filters, options)
+        return compare_with_stores(paths, named_path(store) if store is not None else None, filters, options)
     return compare_with_runs(paths, paths_of(baseline), filters, options)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 
 from harness.cli.run_argument import resolve_run
@@ -15,8 +16,9 @@ def paths_of(side: str) -> list[Path]:
         UsageError: it names none.
         RunFolderError: there is no run to be the latest.
     """
-    if Path(side).exists():  # a folder's own name may hold commas
-        return [Path(side)]
+    with contextlib.suppress(OSError):  # many names in a row may be too long for one
+        if Path(side).exists():  # a folder's own name may hold commas
+            return [Path(side)]
     names = [part.strip() for part in side.split(",") if part.strip()]
     if not names:
         raise UsageError(f"{side!r} names no run")

@@ -2,12 +2,30 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
-from results.errors import RunFolderError
+from results.errors import RunFolderError, UsageError
 
 RUNS_FOLDER = Path("chipmark-runs")
 LATEST = "latest"
+MAX_SHOWN = 60  # characters of a name that cannot be one
+
+
+def named_path(name: str) -> Path:
+    """A path that can be looked at, whether anything is there or not.
+
+    Raises:
+        UsageError: it is too long for a name, or in a folder that may not be read.
+    """
+    try:
+        os.stat(name)
+    except (FileNotFoundError, NotADirectoryError):
+        pass
+    except (OSError, ValueError) as error:
+        shown = name if len(name) <= MAX_SHOWN else f"{name[:MAX_SHOWN]}..."
+        raise UsageError(f"{shown}: cannot be read: {getattr(error, 'strerror', None) or error}") from None
+    return Path(name)
 
 
 def resolve_run(run: str) -> Path:
@@ -17,8 +35,9 @@ def resolve_run(run: str) -> Path:
 
     Raises:
         RunFolderError: there is no run to be the latest. A wrong path is left to the reader.
+        UsageError: it cannot be a path.
     """
-    path = Path(run)
+    path = named_path(run)
     if run != LATEST or path.is_dir():
         return path
     import msgspec

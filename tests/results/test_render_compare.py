@@ -150,7 +150,7 @@ def test_annotations_are_one_line_each_and_escaped():
 
 def test_annotation_levels():
     lines = lines_of(render_comparison(report(), "github"))
-    levels = {re.search(r"chipmark%3A ([\w-]+)::", line).group(1): line.split()[0] for line in lines[:-2]}
+    levels = {re.search(r"chipmark%3A ([\w-]+)::", line).group(1): line.split()[0] for line in lines[:-4]}
     assert levels == {
         "failed": "::error", "slower": "::error", "not-comparable": "::error", "inconclusive": "::warning", "faster": "::notice",
     }  # fmt: skip

@@ -197,6 +197,36 @@ def test_wrong_usage(call, arguments, text):
     refused(call("compare", *arguments), text)
 
 
+LONG = 5000 * "x"
+
+
+@pytest.mark.parametrize("arguments", [
+    ("compare", LONG), ("compare", f"{LONG},{LONG}"), ("compare", "new", LONG), ("compare", "new", "--store", LONG),
+    ("baseline", "list", "--store", LONG), ("baseline", "create", LONG), ("baseline", "create", "new", "--store", LONG),
+    ("baseline", "show", "e", "--store", LONG),
+])  # fmt: skip
+def test_names_that_are_too_long(call, base, tmp_path, arguments):
+    session(tmp_path / "new", hour=100)
+    refused(call(*arguments), "xxx...: cannot be read: File name too long")
+
+
+def test_an_entry_with_a_long_name(call, base):
+    refused(call("baseline", "show", LONG), "no entry 'xxx")
+
+
+def test_many_names_may_be_longer_than_one(call, base):
+    names = ",".join(100 * ["base/run0"] + 100 * ["./base/run1"] + 200 * ["././././base/run1"])
+    assert len(names) > 4096
+    assert call("compare", names, "base/run2")[0] == ExitCode.DONE
+
+
+@pytest.mark.parametrize("place", ["afile", "/dev/null"])
+def test_a_store_that_is_a_file(call, tmp_path, place):
+    (tmp_path / "afile").write_text("")
+    session(tmp_path / "new")
+    refused(call("baseline", "create", "new", "--store", place), f"{place}: is a file, no folder")
+
+
 def test_a_folder_without_runs(call, tmp_path):
     (tmp_path / "empty").mkdir()
     refused(call("compare", "empty"), "empty: not a run")

@@ -121,6 +121,27 @@ def test_filters(call, tmp_path):
     refused(call("compare", "new", "old", "--backend", "onnxruntime"), "no case passes")
 
 
+def test_a_case_that_vanished_from_the_candidate_is_told(call, tmp_path):
+    gone, large = (case("resnet", "infer", "fp16", device="cuda:0", preset=preset) for preset in ("tiny", "large"))
+    runs = sessions(tmp_path / "old", 3, cases=(GPU_CASE, gone, large))
+    assert call("baseline", "create", *(run.path for run in runs))[0] == 0
+    session(tmp_path / "new", hour=100)
+    code, out, _ = call("compare", "new", "--format", "json")
+    found = json.loads(out)
+    # Of another preset is another suite's.
+    assert (code, found["only_in_base"]) == (0, [gone.label])
+    assert found["reason"].endswith("; 1 of the store not in the candidate")
+    assert (
+        f"::warning title=chipmark::not in the candidate: {gone.label}"
+        in call("compare", "new", "--format", "github")[1]
+    )
+    filtered = json.loads(call("compare", "new", "--workload", "llm*", "--format", "json")[1])
+    assert filtered["only_in_base"] == []
+    fresh = case("gemm", "infer", "fp16", device="cuda:0", preset="tiny")
+    session(tmp_path / "more", hour=101, cases=(GPU_CASE, gone, large, fresh))
+    assert f"::notice title=chipmark::no baseline: {fresh.label}" in call("compare", "more", "--format", "github")[1]
+
+
 def test_ab_is_asked_as_said(call, tmp_path, monkeypatch):
     asked = []
 
