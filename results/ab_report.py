@@ -3,7 +3,8 @@
 Cases, keys, guards and the adjustment for many metrics are those of any comparison
 (``results.compare``); only the judgement is another one: by pairs (``results.paired``). A pair
 counts for a case if both halves measured it well; what one side alone has is left out, so that the
-two sides of every pair that is judged were measured one right after the other.
+two sides of every pair that is judged were measured one right after the other. The verdict is on whole
+pairs; a case that did not end well in some half of B, and did in A, is marked failed beside it.
 """
 
 from __future__ import annotations
@@ -31,10 +32,11 @@ GUARDS_NOT_ASKED = ("load_before",)
 
 
 class _Half(NamedTuple):
-    """What one half stored: case id -> the case in it, and its folder."""
+    """What one half stored: case id -> the case in it, and its folder; or why its run stored nothing at all."""
 
     cases: dict[str, SessionCase]
     path: Path | None
+    failed: str = ""
 
 
 def ab_report(folder: Path, options: CompareOptions) -> ComparisonReport:
@@ -95,7 +97,7 @@ def _read(folder: Path, half: AbHalf | None, where: str, warnings: list[str]) ->
     if half.reason:
         warnings.append(one_line(f"{where}: {half.reason}"))
     if half.run is None:
-        return _Half({}, None)
+        return _Half({}, None, "" if half.exit_code == ExitCode.INTERRUPTED else half.reason)
     path = folder / half.run
     try:
         session = read_session(path)
@@ -132,12 +134,29 @@ def _complete(pairs: Sequence[tuple[_Half, _Half]], warnings: list[str]) -> tupl
         if whole:
             base += [a for a, _ in whole]
             new += [b for _, b in whole]
+            new += _lost(pairs, case_id, whole[0][1])
         else:
             base += [a for a, _ in seen if a is not None]
             new += [b for _, b in seen if b is not None]
         label = next(case.case.label for pair in seen for case in pair if case is not None)
         warnings += _left_out(label, seen) if whole else []
     return base, new
+
+
+def _lost(pairs: Sequence[tuple[_Half, _Half]], case_id: str, like: SessionCase) -> list[SessionCase]:
+    """B's sessions of a case in which it did not end well, or nothing was stored: they make it a failed one.
+
+    They hold no process, so that no pair is judged by them.
+    """
+    lost = []
+    for number, (_, half) in enumerate(pairs, start=1):
+        case = half.cases.get(case_id)
+        if case is not None and not case.processes and case.status not in ("ok", "missing"):
+            lost.append(case)
+        elif half.failed:
+            changes = {"session_id": f"pair {number}, B", "status": "failed", "problem": half.failed, "processes": ()}
+            lost.append(msgspec.structs.replace(like, **changes))
+    return lost
 
 
 def _undisturbed(a: SessionCase, b: SessionCase) -> bool:

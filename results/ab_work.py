@@ -22,9 +22,11 @@ def differing_work(a: Path, b: Path) -> list[str]:
     """One line for each case whose counts of work differ between two runs that can be read."""
     ours, theirs = _measured(a), _measured(b)
     found = []
-    for name in ours:
-        different = [*_counts(ours[name], theirs[name]), *_counted(ours[name], theirs[name])] if name in theirs else []
+    for case_id, before in ours.items():
+        after = theirs.get(case_id)
+        different = [*_counts(before, after), *_counted(before, after)] if after is not None else []
         if different:
+            name = f"{before.case.label} v{before.case.workload_version}"
             found.append(
                 one_line(
                     f"THE WORK DIFFERS under the same version: {name}: {'; '.join(different)}; where that is meant, "
@@ -35,7 +37,8 @@ def differing_work(a: Path, b: Path) -> list[str]:
 
 
 def _measured(path: Path) -> dict[str, Measurement]:
-    return {f"{m.case.label} v{m.case.workload_version}": m for m in open_run(path).measurements}
+    """By case id, which tells apart cases of one label that differ in shape or options; versions differ in it too."""
+    return {m.case.id: m for m in open_run(path).measurements}
 
 
 def _counts(a: Measurement, b: Measurement) -> list[str]:

@@ -216,3 +216,66 @@ def test_a_record_never_reads_outside_its_folder(tmp_path, run):
     change_record(folder, pairs=(pair,))
     with pytest.raises(RunFolderError, match="is not in its folder"):
         read_ab(folder)
+
+
+CRASHED = {"status": "killed", "stage": "measure", "reason": "SIGSEGV", "timing": None, "stats": None, "samples": None}
+
+
+def crash(folder, pair, name):
+    from tests.results.ab_folders import store_half
+
+    shutil.rmtree(folder / f"{pair + 1:02d}-{name}")
+    store_half(folder, pair, name, 1.0, record=CRASHED)
+
+
+@pytest.mark.parametrize(("change", "outcome", "code"), [(1.0, "failed", 1), (1.10, "slower", 3)])
+def test_a_case_that_crashes_in_some_halves_of_b_alone_is_marked_failed(tmp_path, change, outcome, code):
+    folder = ab_folder(tmp_path / "ab", [(1.0, wobble * change) for wobble in (*WOBBLE, 1.0)])
+    for pair in (3, 6):
+        crash(folder, pair, "b")
+    report = report_of(folder)
+    row = gating(report)
+    assert (report.outcome, report.exit_code, report.num_failed, row.failed) == (outcome, code, 1, True)
+    assert row.verdict == ("slower" if change > 1 else "same")
+    assert (row.judgement.num_processes_base, row.judgement.num_processes_new) == (7, 7)
+    assert any("pair 4, 7 left out; B: " in text for text in report.warnings)
+
+
+def test_a_run_of_b_that_stores_nothing_marks_its_cases_and_an_interrupted_one_does_not(tmp_path):
+    folder = ab_folder(tmp_path / "ab", [(1.0, wobble) for wobble in WOBBLE])
+    pairs = read_ab(folder).pairs
+    for exit_code, outcome in ((-11, "failed"), (ExitCode.INTERRUPTED, "same")):
+        gone = half(None, exit_code=int(exit_code), reason="it ended")
+        change_record(folder, pairs=(*pairs[:7], msgspec.structs.replace(pairs[7], b=gone)))
+        assert report_of(folder).outcome == outcome
+
+
+def test_a_crash_in_a_half_of_a_costs_its_pair_and_no_more(tmp_path):
+    folder = ab_folder(tmp_path / "ab", [(1.0, wobble) for wobble in WOBBLE])
+    crash(folder, 2, "a")
+    report = report_of(folder)
+    assert (report.outcome, report.exit_code, gating(report).failed) == ("same", 0, False)
+
+
+def test_a_stolen_cpu_leaves_out_its_pairs(tmp_path):
+    report = report_of(ab_folder(tmp_path / "ab", times(1.10), record=failed_guard("steal")))
+    assert (report.outcome, report.exit_code) == ("inconclusive", ExitCode.INCONCLUSIVE)
+    assert "steal" in gating(report).reason
+
+
+def test_work_is_told_apart_by_more_than_the_label(tmp_path):
+    from results.ab_work import differing_work
+    from tests.results.example_run import H100, measurement, run_info, store, timing
+    from tests.results.sessions import GPU_CASE
+
+    short, long = (msgspec.structs.replace(GPU_CASE, shape={"prompt_tokens": n}) for n in (32, 64))
+    assert short.label == long.label
+    for name, flops in (("a", SEQUENCES.flops), ("b", SEQUENCES.flops + 1)):
+        work = msgspec.structs.replace(SEQUENCES, flops=flops)
+        measured = [
+            measurement(case, work=counted, timing=timing([(4, 4000)], 0))
+            for case, counted in ((short, work), (long, SEQUENCES))
+        ]
+        store(tmp_path / name, run_info([(short, 1), (long, 1)], (H100,)), [(m, {}) for m in measured])
+    (told,) = differing_work(tmp_path / "a", tmp_path / "b")
+    assert f"flops: {SEQUENCES.flops} in A, {SEQUENCES.flops + 1} in B" in told
