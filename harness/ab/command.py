@@ -33,7 +33,7 @@ CASE_OVERHEAD_S = 30.0
 class AbOutcome(NamedTuple):
     """The report over all complete pairs, and what the command returns.
 
-    ``exit_code`` is the report's own, or ``INTERRUPTED``; the report is there in any case, with
+    ``exit_code`` is that of the report, ``INTERRUPTED`` where it was; the report is there in any case, with
     ``inconclusive`` and the reason where there are too few pairs.
     """
 
@@ -54,6 +54,8 @@ def run_ab(request: AbRequest, options: CompareOptions, say: Callable[[str], Non
         UsageError: anything wrong with the request; found before measuring where possible.
         KeyboardInterrupt: interrupted before the first half was measured.
     """
+    import msgspec
+
     from results.ab_report import ab_report
 
     check_request(request)
@@ -67,6 +69,8 @@ def run_ab(request: AbRequest, options: CompareOptions, say: Callable[[str], Non
     if record.interrupted_by:
         complete = sum(pair.a is not None and pair.b is not None for pair in record.pairs)
         say(f"interrupted by {record.interrupted_by} after {complete} of {record.pairs_wanted} pairs")
+        # What is printed must not say another code than what is returned.
+        report = msgspec.structs.replace(report, exit_code=int(ExitCode.INTERRUPTED))
         return AbOutcome(report, ExitCode.INTERRUPTED, folder.path)
     return AbOutcome(report, ExitCode(report.exit_code), folder.path)
 
