@@ -47,7 +47,7 @@ def judge_pairs(pairs: Sequence[tuple[float, float]], rule: Rule = RULE) -> Judg
     few = f"{n} complete pair{'' if n == 1 else 's'}, a verdict needs {MIN_PAIRS}"
     if n < 2:
         d = ratios[0] if ratios else None
-        ratio = None if d is None else math.exp(d)
+        ratio = None if d is None else _exp(d)
         return _judgement(n, verdict="inconclusive", reason=few, ratio=ratio, log_difference=d)
     d = math.fsum(ratios) / n
     sd = math.sqrt(math.fsum((ratio - d) ** 2 for ratio in ratios) / (n - 1))
@@ -58,7 +58,7 @@ def judge_pairs(pairs: Sequence[tuple[float, float]], rule: Rule = RULE) -> Judg
         n,
         verdict=verdict,
         reason=few if n < MIN_PAIRS else reason_of(verdict, d, h, n, n, rule),
-        ratio=math.exp(d),
+        ratio=_exp(d),
         ratio_low=_exp(d - h),
         ratio_high=_exp(d + h),
         log_difference=d,

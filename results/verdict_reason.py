@@ -63,5 +63,6 @@ def shortage(num_sessions: int, num_processes: int, rule: Rule, num_close: int =
 
 def change(log_ratio: float) -> str:
     """A log ratio as a relative change with its sign: ``+5.1 %``."""
-    percent = 100 * math.expm1(log_ratio)
+    # Past any machine, and short of what a float cannot hold.
+    percent = 100 * math.expm1(min(log_ratio, 700.0))
     return f"{percent:+.1f} %"

@@ -113,3 +113,11 @@ def test_pairs_needed_is_the_least_number_that_settles_it():
     assert wide.sessions_needed_of == "both"
     assert wide.sessions_needed == pairs_needed(wide.log_difference, wide.process_sd * math.sqrt(2), n)
     assert judge_pairs(pairs(EXACT)).sessions_needed is None
+
+
+@pytest.mark.parametrize("number", [1, 8])
+@pytest.mark.parametrize("change", [1000.0, -1000.0])
+def test_a_ratio_that_no_number_can_hold(number, change):
+    found = judge_pairs([(0.0, change)] * number)
+    assert (found.ratio, found.log_difference) == (None if change > 0 else 0.0, change)
+    assert found.verdict == ("inconclusive" if number == 1 else "slower" if change > 0 else "faster")
