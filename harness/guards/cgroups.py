@@ -59,18 +59,24 @@ def throttled_periods(folder: Path) -> int | None:
 
 
 def quota_cpus(folders: list[Path]) -> float:
-    """The smallest CPU quota of these groups in CPUs; infinity where none is set."""
+    """The smallest CPU quota of these groups in CPUs; infinity where none is set.
+
+    Raises:
+        Unreadable: a group has a quota that cannot be read.
+    """
     return min((_quota(folder) for folder in folders), default=math.inf)
 
 
 def _quota(folder: Path) -> float:
+    files = [folder / "cpu.max"]  # v2: "max 100000" or "<quota> <period>"
+    if not files[0].exists():
+        files = [folder / "cpu.cfs_quota_us", folder / "cpu.cfs_period_us"]
+        if not files[0].exists():  # the root group, and groups without a CPU controller, have none
+            return math.inf
+    words = [word for file in files for word in read_text(file).split()]
     try:
-        if (folder / "cpu.max").exists():  # v2: "max 100000" or "<quota> <period>"
-            quota, period = (folder / "cpu.max").read_text().split()
-        else:
-            quota = (folder / "cpu.cfs_quota_us").read_text()
-            period = (folder / "cpu.cfs_period_us").read_text()
+        quota, period = words
         limit = math.inf if quota == "max" else int(quota) / int(period)
-    except (OSError, ValueError, ZeroDivisionError):
-        return math.inf
+    except (ValueError, ArithmeticError) as error:
+        raise Unreadable(f"{files[0]} holds no CPU quota: {' '.join(words)[:40]!r}") from error
     return limit if limit > 0 else math.inf  # v1: -1 is no quota

@@ -31,6 +31,8 @@ class Ecc(Watch):
     def stop(self) -> Guard:
         """See ``Watch``."""
         changed = self._read_mode() != self._mode
+        if not self._mode and not changed:
+            raise Unreadable("ECC disabled throughout: nothing counts memory errors")
         new = self._read_errors() - self._errors
         text = f"ECC {self.facts['ecc_mode']}, {new} uncorrected errors during the passes"
         return judge(self.name, max(new, 0) + changed, text + ("; its mode changed" if changed else ""))

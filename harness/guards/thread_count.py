@@ -23,9 +23,10 @@ class ThreadCount(Watch):
         if allowed is None:
             raise Unreadable("this system does not tell on which CPUs a process may run")
         try:
-            usable = min(float(len(allowed)), quota_cpus(cpu_groups(self.scene.roots)))
+            groups = cpu_groups(self.scene.roots)
         except Unreadable:  # no control groups: no quota
-            usable = float(len(allowed))
+            groups = []
+        usable = min(float(len(allowed)), quota_cpus(groups))
         self.facts |= {"num_threads": threads, "num_usable_cpus": usable}
         return judge(self.name, threads / usable, f"{threads} threads on {usable:g} usable CPUs")
 

@@ -97,9 +97,25 @@ def test_a_group_that_vanishes_meanwhile_is_unknown(tmp_path: Path) -> None:
         ({"cpu.cfs_quota_us": "-1\n", "cpu.cfs_period_us": "100000\n"}, math.inf),
         ({"cpu.cfs_quota_us": "400000\n", "cpu.cfs_period_us": "100000\n"}, 4.0),
         ({}, math.inf),
-        ({"cpu.max": "nonsense"}, math.inf),
     ],
 )
 def test_quotas(tmp_path: Path, files: dict[str, str], cpus: float) -> None:
     write(tmp_path, files)
     assert quota_cpus([tmp_path]) == cpus
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        {"cpu.max": "nonsense"},
+        {"cpu.max": "garbage here too"},
+        {"cpu.max": ""},
+        {"cpu.max": "50000 0"},
+        {"cpu.cfs_quota_us": "400000\n"},
+        {"cpu.cfs_quota_us": "many\n", "cpu.cfs_period_us": "100000\n"},
+    ],
+)
+def test_a_quota_that_cannot_be_read_is_not_none(tmp_path: Path, files: dict[str, str]) -> None:
+    write(tmp_path, files)
+    with pytest.raises(Unreadable, match=r"cpu\."):
+        quota_cpus([tmp_path])

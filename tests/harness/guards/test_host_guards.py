@@ -213,6 +213,13 @@ def test_a_quota_counts_as_fewer_cpus(tmp_path: Path) -> None:
     assert watch.facts == {"num_threads": 2, "num_usable_cpus": 1.5}
 
 
+def test_thread_count_is_unknown_where_the_quota_cannot_be_read(tmp_path: Path) -> None:
+    write(tmp_path, {"proc/self/cgroup": "0::/box\n", "cgroup/cgroup.controllers": "cpu\n"})
+    write(tmp_path, {"cgroup/box/cpu.max": "half 100000\n"})
+    with pytest.raises(Unreadable, match="holds no CPU quota: 'half 100000'"):
+        ThreadCount(scene(tmp_path, facts={"threads": 2})).stop()
+
+
 def test_thread_count_is_unknown_where_nobody_tells(tmp_path: Path) -> None:
     with pytest.raises(Unreadable, match="does not tell how many threads"):
         ThreadCount(scene(tmp_path, facts={"threads_started": None})).stop()
