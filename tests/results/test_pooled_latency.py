@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from results.metrics import METRICS
-from results.process_summary import summarize_process
+from results.process_summary import effective_for, summarize_process
 from results.render import render_summary
+from results.stats import highest_percent
 from results.store import open_run
 from results.summary import run_summary, summarize
 from tests.results.example_run import DECODE, SEQUENCES, case, measurement, ramp_ns, run_info, store, timing
@@ -176,3 +177,17 @@ def test_decoding_is_pooled_by_cycles(tmp_path) -> None:
     summary = only(tmp_path, replicate(0, samples, stored=False, work=DECODE, timing=timing([(20, 10**8)], 800)))
     assert summary.num_effective_samples > 700
     assert summary.latency_drifting is False
+
+
+def test_the_tail_rests_on_its_own_effective_number(tmp_path) -> None:
+    """Bursts tell less of the tail than of the median: the median's number would support a tail too far out."""
+    rng = np.random.default_rng(5)
+    samples = 1_000_000 + rng.integers(0, 1000, 2000)
+    for start in (500, 1500):
+        samples[start : start + 30] += 500_000
+    record, arrays = replicate(0, samples)
+    worth = {percent: effective_for(record.stats, percent) for percent in (50, 90, 99)}
+    assert worth[99] < 368 <= worth[50], worth
+    summary = only(tmp_path, (record, arrays))
+    assert summary.latency_p99_s is None
+    assert summary.latency_tail_percent == highest_percent(min(worth.values())) < 99

@@ -156,3 +156,17 @@ def test_bursts_tell_less_about_the_tail_than_single_disturbances():
         burst[start : start + 40] += 5000
     assert stats.quantile(single, 99).value_s is not None
     assert stats.quantile(burst, 99).value_s is None
+
+
+@pytest.mark.parametrize(
+    ("count", "num_effective", "percent", "expected"),
+    [
+        # 6 independent samples: ranks 1 and 6 bound the median, which is everything.
+        (13, 6, 50, (0, 12)),
+        # 9: ranks 2 and 8 (P(X <= 1) = 10/512). Shares 1/9 and 8/9 of 100 samples, outwards: 11.1 and 88.9 -> 11, 88.
+        (100, 9, 50, (11, 88)),
+        (101, 9, 50, (11, 89)),  # 89.8 is cut upwards to 90 samples, the last of them at index 89
+    ],
+)
+def test_shares_of_correlated_samples_are_rounded_outwards(count, num_effective, percent, expected):
+    assert stats.interval_indices(count, num_effective, percent) == expected
