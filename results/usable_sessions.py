@@ -81,12 +81,20 @@ def refusing(base: SessionCase, new: SessionCase) -> list[Difference]:
 
 
 def disagreement(sessions: Sequence[SessionCase]) -> list[Difference]:
-    """Keys that sessions of one side disagree about, with two of the values."""
-    for session in sessions[1:]:
-        found = refusing(session, sessions[0])
-        if found:
-            return found
-    return []
+    """Keys that sessions of one side disagree about, with two of the known values."""
+    first: dict[str, Scalar] = {}
+    found: dict[str, Difference] = {}
+    for session in sessions:
+        for name, value in session.keys.items():
+            if value is not None and first.setdefault(name, value) != value:
+                found.setdefault(name, Difference(key=name, base=first[name], new=value))
+    return list(found.values())
+
+
+def known_keys(sessions: Sequence[SessionCase]) -> SessionCase:
+    """The first of ``sessions``, which agree, with what any of them knows of the keys."""
+    known = {name: value for s in sessions for name, value in s.keys.items() if value is not None}
+    return msgspec.structs.replace(sessions[0], keys=sessions[0].keys | known)
 
 
 def fitting(base: Sequence[SessionCase], new: SessionCase) -> tuple[list[SessionCase], list[list[Difference]]]:
