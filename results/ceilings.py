@@ -129,8 +129,10 @@ def _sourced(subject: Subject, table: DeviceTable | None, problem: str) -> tuple
         return unknown, unknown
     found = match(table, device.name, device.kind, device.memory_bytes)
     peak = peak_per_s(table, found, subject.executed)
-    if peak.per_s and subject.summary.support == "emulated":
-        peak = Figure(None, reason=f"{subject.executed} is emulated: the device has no peak at it")
+    if found.row is not None and subject.executed_reason and subject.work.flops:
+        peak = Figure(None, reason=subject.executed_reason)
+    elif peak.per_s and subject.summary.support == "emulated":
+        peak = Figure(None, reason=f"{subject.summary.case.precision} is emulated: the device has no peak at it")
     return peak, bandwidth_per_s(table, found)
 
 
@@ -145,7 +147,9 @@ def _against_peak(subject: Subject, peak: Figure) -> Fields:
 
 
 def _against_gemm(subject: Subject, ceiling: Ceiling | None) -> Fields:
-    missing = f"no {COMPUTE_WORKLOAD} case at {subject.executed} in this run {where(subject)}"
+    missing = (
+        subject.executed_reason or f"no {COMPUTE_WORKLOAD} case at {subject.executed} in this run {where(subject)}"
+    )
     why = _no_flops(subject) or ("" if ceiling else missing)
     per_s = ceiling.per_s if ceiling else None
     return {

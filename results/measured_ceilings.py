@@ -24,7 +24,8 @@ class Subject(NamedTuple):
 
     summary: CaseSummary
     work: Work
-    executed: str  # precision as executed: tf32 where FP32 products were rounded to it
+    executed: str  # precision as executed, not as asked for: tf32 where FP32 products were rounded to it
+    executed_reason: str  # why that is no single known precision; "" if it is
     device: Device | None
     cache_bytes: int | None  # the last-level cache of its device
 
@@ -67,11 +68,16 @@ def subject_of(summary: CaseSummary, replicates: Sequence[Measurement], devices:
         return None
     work, executed = known[0].work, known[0].facts.get("precision_executed")
     assert work is not None
-    precision = "tf32" if executed == "tf32" else summary.case.precision
+    precision = executed if isinstance(executed, str) and executed else "unknown"
+    reason = ""
+    if precision == "mixed":
+        reason = "its products were executed in mixed precisions: none of them has this ceiling"
+    elif precision == "unknown":
+        reason = "the precision that was executed is not known"
     # Not every backend tells the cache of a device: what one of them told holds for all.
     sizes = [d.details.get("last_level_cache_bytes") for d in devices if d.id == summary.case.device]
     cache_bytes = next((size for size in sizes if isinstance(size, int)), None)
-    return Subject(summary, work, precision, find_device(devices, summary.case), cache_bytes)
+    return Subject(summary, work, precision, reason, find_device(devices, summary.case), cache_bytes)
 
 
 def measured_ceilings(subjects: Sequence[Subject]) -> Measured:
@@ -81,7 +87,7 @@ def measured_ceilings(subjects: Sequence[Subject]) -> Measured:
         summary, place = subject.summary, subject.place
         if summary.numbers_from != "ok":
             continue
-        if summary.case.workload == COMPUTE_WORKLOAD:
+        if summary.case.workload == COMPUTE_WORKLOAD and not subject.executed_reason:
             _raise(found.compute, (place, subject.executed), summary.flops_per_s, summary)
         if summary.case.workload == MEMORY_WORKLOAD:
             problem = ceiling_problem(subject)

@@ -9,7 +9,19 @@ from results.case_summary import CaseSummary
 from results.errors import DeviceTableError
 from results.records import Device, Guard, Work
 from results.summary import run_summary, summarize
-from tests.results.ceiling_run import DECODE, H100, MIB, SMALL, ceiling_run, cell, copy, gemm, run_of, with_cache
+from tests.results.ceiling_run import (
+    DECODE,
+    H100,
+    MIB,
+    PREFILL,
+    SMALL,
+    ceiling_run,
+    cell,
+    copy,
+    gemm,
+    run_of,
+    with_cache,
+)
 
 GEMM_FLOPS = 2 * 8192**3
 
@@ -244,3 +256,41 @@ def test_every_number_or_its_reason(summary):
     for case in summary.cases:
         for metric in METRICS:
             assert (getattr(case, metric.name) is None) == bool(getattr(case, f"{metric.name}_reason")), metric.name
+
+
+@pytest.mark.parametrize(
+    ("executed", "peak_tflop_s", "source", "reason"),
+    [
+        ("bf16", 989.4, "bf16", ""),
+        ("fp32", 66.9, "fp32", ""),
+        ("mixed", None, "", "executed in mixed precisions"),
+        (None, None, "", "is not known"),
+    ],
+)
+def test_yardsticks_are_those_of_the_precision_executed(tmp_path, executed, peak_tflop_s, source, reason):
+    facts = {"precision_executed": executed, "precision_honoured": executed == "bf16"}
+    cells = [
+        gemm("bf16", 640),
+        gemm("fp32", 40),
+        cell("llm-decoder", "standard", "prefill", "bf16", PREFILL, 12, facts=facts),
+    ]
+    found = summarize(run_of(tmp_path / "run", cells))[-1]
+    assert reason in found.mfu_reason
+    assert reason in found.ceiling_fraction_reason
+    if peak_tflop_s is None:
+        assert (found.mfu, found.ceiling_fraction) == (None, None)
+        assert found.mfu_reason
+        return
+    assert found.peak_flops_per_s == pytest.approx(peak_tflop_s * 1e12, rel=1e-2)
+    assert f" {source}" in found.peak_source
+    assert found.mfu == pytest.approx(60e12 / found.peak_flops_per_s, rel=1e-6)
+    assert found.ceiling_source.startswith(f"gemm/standard infer {source} ")
+    assert found.ceiling_flops_per_s == GEMM_FLOPS * {"bf16": 640, "fp32": 40}[executed]
+
+
+def test_a_product_in_mixed_precisions_is_no_ceiling(tmp_path):
+    mixed = gemm("bf16", 640, facts={"precision_executed": "mixed"})
+    run = run_of(tmp_path / "run", [mixed, cell("llm-decoder", "standard", "prefill", "bf16", PREFILL, 12)])
+    found = {summary.case.workload: summary for summary in summarize(run)}
+    assert found["llm-decoder"].ceiling_fraction is None
+    assert "no gemm case at bf16" in found["llm-decoder"].ceiling_fraction_reason
