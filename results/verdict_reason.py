@@ -61,8 +61,12 @@ def shortage(num_sessions: int, num_processes: int, rule: Rule, num_close: int =
     return ""
 
 
+_LARGEST = math.log1p(1e6)  # what is beyond is no speed of a machine, and soon more than a float can hold
+
+
 def change(log_ratio: float) -> str:
     """A log ratio as a relative change with its sign: ``+5.1 %``."""
-    # Past any machine, and short of what a float cannot hold.
-    percent = 100 * math.expm1(min(log_ratio, 700.0))
+    if log_ratio > _LARGEST:
+        return "more than +1e8 %"
+    percent = 100 * math.expm1(log_ratio)
     return f"{percent:+.1f} %"
