@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import NamedTuple
 
 from results.case_matching import Group
@@ -15,6 +15,7 @@ from results.usable_sessions import (
     circumstances,
     disagreement,
     fitting,
+    known_keys,
     log_values,
     noise,
     quiet,
@@ -29,8 +30,9 @@ FIELDS: dict[ComparedMetric, str] = {
     "latency_p50": "median_s",
     "latency_p99": "p99_s",
 }
-# The first of these that both sides measured gates, unless the baseline declares what does. One a
-# case and the same for every phase: each gating metric more makes all of them harder to call.
+# The first of these that the baseline measured gates, unless it declares what does; a candidate that
+# lacks it is not let through by another. One a case and the same for every phase: each gating metric
+# more makes all of them harder to call.
 GATING_ORDER: tuple[ComparedMetric, ...] = ("throughput", "latency_p50")
 
 Values = list[list[float]]  # log process values, by session
@@ -49,7 +51,7 @@ class Options(NamedTuple):
 
 
 class Row(NamedTuple):
-    """A row, and the values it was judged by (None: it was not)."""
+    """A row, and the values that its verdict rests on (None: it rests on none)."""
 
     comparison: CaseComparison
     values: tuple[Values, Values] | None = None
@@ -78,13 +80,16 @@ def compare_case(new: Group, base: Group, options: Options) -> list[Row]:
     found = disagreement(new_usable)
     if found:
         return [refused(new, base, found, ("the candidate's own sessions differ", *warnings))]
-    fits, misfits = fitting(base_usable, new_usable[0])
+    fits, misfits = fitting(base_usable, known_keys(new_usable))
     if not fits:
         fewest = min(misfits, key=len)
         return [refused(new, base, fewest, warnings)]
     if misfits:
         keys = ", ".join(dict.fromkeys(d.key for found in misfits for d in found))
         warnings += (f"{len(misfits)} of {len(base_usable)} baseline sessions were left out: they differ in {keys}",)
+    found = disagreement(fits)
+    if found:
+        return [refused(new, base, found, ("the baseline's own sessions differ", *warnings))]
     told = circumstances(fits, new_usable)
     if options.strict and told:
         return [refused(new, base, told, ("strict: circumstances count too", *warnings))]
@@ -115,19 +120,19 @@ class _Judged(NamedTuple):
             sides = log_values(base, field), log_values(self.new, field)
             if all(sides):
                 values[metric] = sides
-        gating = self._gating(values)
+        gating = self._gating([metric for metric, field in FIELDS.items() if any(log_values(base, field))])
         missing = [metric for metric in gating if metric not in values]
         order = [*(m for m in values if m in gating), *(m for m in values if m not in gating)]
         warnings = (*self.warnings, *quiet_warnings)
         judged = self._replace(base=base)
         rows = [judged._row(metric, values[metric], metric in gating, warnings, options) for metric in order]
-        return rows + [self._not_measured(metric, warnings) for metric in missing]
+        return [*(self._not_measured(metric, warnings) for metric in missing), *rows]
 
-    def _gating(self, values: Iterable[ComparedMetric]) -> list[ComparedMetric]:
+    def _gating(self, measured: Collection[ComparedMetric]) -> list[ComparedMetric]:
         declared = next((s.gating for s in self.base if s.gating is not None), None)
         if declared is not None:
             return [metric for metric in FIELDS if metric in declared]
-        return [metric for metric in GATING_ORDER if metric in values][:1] or [GATING_ORDER[0]]
+        return [metric for metric in GATING_ORDER if metric in measured][:1] or [GATING_ORDER[0]]
 
     def _not_measured(self, metric: ComparedMetric, warnings: tuple[str, ...]) -> Row:
         lacking = [
@@ -169,7 +174,8 @@ class _Judged(NamedTuple):
             circumstances=self.circumstances,
             warnings=warnings,
         )
-        return Row(comparison, values, prior)
+        # No number of sessions more would settle what a disturbed machine measured.
+        return Row(comparison, None if disturbed else values, prior)
 
     def _resolution(self, rule: Rule) -> str:
         """What the candidate's self-check says about a host that cannot tell."""
@@ -192,9 +198,15 @@ def _has_failed(new: Group, base: Group) -> bool:
     return any(s.status != "ok" for s in new.sessions) and any(s.status == "ok" for s in base.sessions)
 
 
+def _never_worked(session: SessionCase) -> bool:
+    """Whether all was measured and nothing ended well: what was not measured, or is damaged, may have worked."""
+    worked = session.processes or session.ended_well or session.status in ("ok", "missing")
+    return not worked
+
+
 def _without_evidence(new: Group, base: Group, warnings: tuple[str, ...]) -> list[Row]:
     """A row where a case that worked is without a number now; none where it never worked."""
-    if all(s.status != "ok" and not s.processes for s in base.sessions):
+    if all(_never_worked(session) for session in base.sessions):
         return []
     worst = next((s for s in new.sessions if s.status != "ok" and not s.processes), None)
     if worst is not None:

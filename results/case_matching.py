@@ -24,7 +24,7 @@ class Group(NamedTuple):
     """One case on one side: its sessions."""
 
     sessions: list[SessionCase]
-    place: Name  # device kind and id, threads: tells apart what one session measured twice
+    place: Name  # tells apart what one session measured twice: device kind and id, threads, seed, scenarios
 
     @property
     def first(self) -> SessionCase:
@@ -65,7 +65,7 @@ def match(new: Sequence[SessionCase], base: Sequence[SessionCase]) -> Matching:
 
 
 def _groups(cases: Iterable[SessionCase]) -> dict[Name, list[Group]]:
-    """Same case -> its groups: one, unless some session measured it in several places."""
+    """Same case -> its groups: one, unless some session measured it in several places or ways."""
     named: dict[Name, list[SessionCase]] = {}
     for case in cases:
         named.setdefault(_name(case, _SAME), []).append(case)
@@ -116,4 +116,5 @@ def _name(case: SessionCase, names: Sequence[str]) -> Name:
 
 
 def _place(case: SessionCase) -> Name:
-    return (case.device_kind, case.case.device, case.case.options.get("threads"))
+    spec = case.case
+    return (case.device_kind, spec.device, spec.options.get("threads"), spec.seed, " ".join(spec.scenarios))

@@ -76,7 +76,7 @@ def compare(
     return ComparisonReport(
         outcome=outcome,
         exit_code=int(exit_code),
-        reason=_reason(comparisons),
+        reason=_reason(comparisons) + _gone(matching.only_base),
         candidate=_side(candidate),
         base=_side(base),
         rows=tuple(comparisons),
@@ -117,6 +117,11 @@ def _reason(rows: Sequence[CaseComparison]) -> str:
     if failed:
         parts.insert(0, f"{failed} no longer end well")
     return f"of {len(gating)} gating metrics: {', '.join(parts)}"
+
+
+def _gone(groups: Sequence[Group]) -> str:
+    """A case that is not there any more must not be overlooked, though it may have been left out on purpose."""
+    return f"; {len(groups)} of the baseline not in the candidate" if groups else ""
 
 
 def _side(cases: Sequence[SessionCase]) -> Side:

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import gc
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from results.baseline_records import run_identity
 from results.comparability import comparability
@@ -22,10 +22,19 @@ from results.process_stats import ProcessStats
 from results.records import Measurement, PlannedCase, RunInfo, Status
 from results.replicates import check
 from results.session_case import Process, SessionCase
+from results.stats import order_statistic_index
 from results.store import StoredRun, read_info, read_lines
 from results.stored_process import LineReader
 
+# Of larger runs the raw samples are only held against their checksum: unpacking takes most of a minute.
+MAX_UNPACKED = 5_000
+# A step below a picosecond or above thirty years is a damaged number, not a time.
+SHORTEST_S, LONGEST_S = 1e-12, 1e9
+
 Ending = Status | Literal["missing"]
+
+if TYPE_CHECKING:
+    import numpy as np
 
 # From best to worst: a case is as good as its worst process.
 SEVERITY: tuple[Ending, ...] = (
@@ -98,12 +107,13 @@ def _stored_lines(run: StoredRun) -> Iterable[Measurement]:
 def _cases(run: StoredRun, records: Iterable[Measurement]) -> list[SessionCase]:
     """One for each planned case; of a replicate that is stored twice, the later record counts."""
     planned = {each.case.id: each for each in run.info.plan}
+    unpack = _few(run.info)
     seen: dict[str, dict[int, _Seen]] = {case_id: {} for case_id in planned}
     for stored in records:
         if stored.case_id not in planned:
             run.warn(f"{stored.case.label}: was measured but not planned; left out")
             continue
-        seen[stored.case_id][stored.replicate] = _look(run, stored)
+        seen[stored.case_id][stored.replicate] = _look(run, stored, unpack)
     identity = f"{run.info.run_id}#{run_identity(run.info)[:6]}"
     return [_session_case(run.info, identity, planned[name], found) for name, found in seen.items()]
 
@@ -134,17 +144,18 @@ def _session_case(info: RunInfo, identity: str, planned: PlannedCase, seen: dict
         processes=tuple(one.process for one in used if one.process is not None),
         problem=problem,
         status=max(statuses, key=SEVERITY.index),
+        ended_well="ok" in statuses,
         left_out=left_out,
         selfcheck=info.selfcheck,
     )
 
 
-def _look(run: StoredRun, stored: Measurement) -> _Seen:
+def _look(run: StoredRun, stored: Measurement, unpack: bool) -> _Seen:
     if stored.status != "ok":
         return _Seen(stored, None, f"{stored.status} at {stored.stage}: {stored.reason or 'no reason was stored'}")
     try:
         check(run.path, stored)
-        stats = _stats(run, stored)
+        stats = _stats(run, stored, unpack)
     except RunFolderError as error:
         return _Seen(stored, None, str(error))
     why_not = stats.problem or _contradiction(stats, stored)
@@ -163,25 +174,52 @@ def _look(run: StoredRun, stored: Measurement) -> _Seen:
     return _Seen(stored, None if why_not else process, why_not)
 
 
-def _stats(run: StoredRun, stored: Measurement) -> ProcessStats:
+def _stats(run: StoredRun, stored: Measurement, unpack: bool) -> ProcessStats:
     """The stored statistics; those of older formats are computed from the raw samples.
 
     Raises:
         RunFolderError: the raw samples are missing, changed, or not what the record says.
     """
-    if stored.samples is not None and stored.stats is not None:
+    if stored.samples is not None and stored.stats is not None and not unpack:
         run.verified(stored.samples)
         check(run.path, stored, {name: range(n) for name, n in stored.samples.arrays.items()})
         return stored.stats
     arrays = run.samples(stored)
     check(run.path, stored, arrays)
     if stored.stats is not None:
+        problem = not_of_samples(stored.stats, arrays)
+        if problem:
+            raise RunFolderError(f"{run.path}: {stored.case.label}, replicate {stored.replicate}: {problem}")
         return stored.stats
     if stored.timing is None or stored.work is None:
         return ProcessStats()
     from results.process_summary import summarize_process
 
     return summarize_process(stored.timing, arrays, stored.work.steps)
+
+
+def _few(info: RunInfo) -> bool:
+    return sum(planned.replicates for planned in info.plan) <= MAX_UNPACKED
+
+
+def not_of_samples(stats: ProcessStats, arrays: Mapping[str, np.ndarray]) -> str:
+    """Why stored statistics cannot be those of raw samples that match their checksum, or ""."""
+    import numpy as np
+
+    samples_ns = arrays.get("latency_ns")
+    if samples_ns is None or not len(samples_ns) or stats.median_s is None:
+        return "" if stats.median_s is None else f"a median of {stats.median_s:g} s, but no samples"
+    kept_ns = samples_ns[stats.cut_index :]
+    if stats.num_kept != len(kept_ns) or not len(kept_ns):
+        return f"statistics of {stats.num_kept} kept samples, but there are {len(kept_ns)}"
+    middle = order_statistic_index(len(kept_ns), 50)
+    if round(stats.median_s * 1e9) != np.partition(kept_ns, middle)[middle]:
+        return f"a median of {stats.median_s:g} s, which is not that of its samples"
+    p99_s = stats.p99.value_s if stats.p99 else None
+    rank = order_statistic_index(len(kept_ns), 99)
+    if p99_s is not None and round(p99_s * 1e9) != np.partition(kept_ns, rank)[rank]:
+        return f"a p99 of {p99_s:g} s, which is not that of its samples"
+    return ""
 
 
 def _contradiction(stats: ProcessStats, stored: Measurement) -> str:
@@ -192,7 +230,7 @@ def _contradiction(stats: ProcessStats, stored: Measurement) -> str:
     if stats.num_samples != timing.num_latency_samples:
         return f"statistics of {stats.num_samples} samples, but {timing.num_latency_samples} were taken"
     if stats.mean_step_s is None:
-        return ""
+        return f"no mean step of its {len(timing.windows)} windows" if timing.windows else ""
     steps, elapsed_ns = sum(w.iterations for w in timing.windows), sum(w.elapsed_ns for w in timing.windows)
     if steps == 0 or not math.isclose(stats.mean_step_s, elapsed_ns / steps / 1e9, rel_tol=1e-9):
         return f"a mean step of {stats.mean_step_s:g} s is not that of its {len(timing.windows)} windows"
@@ -203,6 +241,6 @@ def _unusable(process: Process) -> str:
     """Why a process has no number to compare, or ""."""
     values = {name: getattr(process, name) for name in ("mean_step_s", "median_s", "p99_s")}
     for name, value in values.items():
-        if value is not None and not (math.isfinite(value) and value > 0):
+        if value is not None and not SHORTEST_S <= value <= LONGEST_S:
             return f"{name} is {value}, which is no duration"
     return "" if any(v is not None for v in values.values()) else "nothing was timed"

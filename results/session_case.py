@@ -41,6 +41,7 @@ class SessionCase(Record, frozen=True, kw_only=True):
     processes: tuple[Process, ...]
     problem: str = ""
     status: Status | Literal["missing"] = "ok"
+    ended_well: bool = False  # whether any process did, evidence or not
     left_out: tuple[str, ...] = ()
     # Metrics that count for the exit code, as the baseline declares them; None: the default.
     gating: tuple[str, ...] | None = None

@@ -98,12 +98,18 @@ def known_keys(sessions: Sequence[SessionCase]) -> SessionCase:
 
 
 def fitting(base: Sequence[SessionCase], new: SessionCase) -> tuple[list[SessionCase], list[list[Difference]]]:
-    """Baseline sessions that are comparable, and why each of the others is not."""
+    """Baseline sessions that are comparable, and why each of the others is not.
+
+    A session that does not know a key is taken for what those that know it are: it does not fit where
+    one of them is refused by it.
+    """
+    found = [refusing(session, new) for session in base]
+    refused = {difference.key: difference for differing in found for difference in differing}
     kept, misfits = [], []
-    for session in base:
-        found = refusing(session, new)
-        if found:
-            misfits.append(found)
+    for session, differing in zip(base, found, strict=True):
+        unknown = [difference for name, difference in refused.items() if session.keys.get(name) is None]
+        if differing or unknown:
+            misfits.append(differing or unknown)
         else:
             kept.append(session)
     return kept, misfits

@@ -5,7 +5,6 @@ import math
 import msgspec
 import pytest
 
-from results.comparison import Difference
 from results.errors import ExitCode
 from results.selfcheck_record import Detectable, SelfCheck
 from results.verdict import Judgement
@@ -93,9 +92,68 @@ def test_a_slower_tail_alone_does_not_change_the_exit_code():
     assert (found.outcome, found.exit_code) == ("same", 0)
 
 
-def test_latency_gates_where_throughput_was_not_measured_on_both_sides():
-    rows = report(new(metrics=("median_s",)), base(metrics=("mean_step_s", "median_s"))).rows
+def test_latency_gates_where_the_baseline_has_no_throughput():
+    rows = report(new(metrics=("mean_step_s", "median_s")), base(metrics=("median_s",))).rows
     assert [(r.metric, r.gating) for r in rows] == [("latency_p50", True)]
+
+
+def test_a_candidate_without_the_gating_metric_is_not_let_through_by_another():
+    found = report(new(metrics=("median_s",)), base(metrics=("mean_step_s", "median_s")))
+    assert [(r.metric, r.gating, r.verdict) for r in found.rows] == [
+        ("throughput", True, "inconclusive"), ("latency_p50", False, "same"),
+    ]  # fmt: skip
+    assert found.rows[0].reason == "throughput was not measured in the candidate"
+    assert found.exit_code == ExitCode.INCONCLUSIVE
+
+
+def test_two_cases_of_a_run_that_differ_only_in_seed_or_scenarios_are_two():
+    def both(sessions, scale=1.0):
+        other = [
+            msgspec.structs.replace(
+                s,
+                case=msgspec.structs.replace(s.case, scenarios=("throughput",)),
+                processes=tuple(msgspec.structs.replace(p, mean_step_s=p.mean_step_s * scale) for p in s.processes),
+            )
+            for s in sessions
+        ]
+        return [*sessions, *other]
+
+    rows = [row for row in report(both(new(), 2.0), both(base())).rows if row.gating]
+    assert [row.verdict for row in rows] == ["same", "slower"]
+
+
+@pytest.mark.parametrize("worked", [True, False])
+def test_damaged_evidence_of_a_case_that_worked_is_no_sign_that_it_never_did(worked):
+    broken = [
+        msgspec.structs.replace(s, processes=(), status="failed", ended_well=worked, problem="raw samples changed")
+        for s in base()
+    ]
+    found = report(new(processes=(), status="failed"), broken)
+    assert [row.failed for row in found.rows] == ([True] if worked else [])
+    assert found.exit_code == (ExitCode.CASE_FAILED if worked else ExitCode.NOT_COMPARABLE)
+
+
+def test_a_baseline_case_that_was_not_measured_is_said():
+    unmeasured = [
+        msgspec.structs.replace(s, processes=(), status="missing", problem="was never measured") for s in base()
+    ]
+    row = only(report(new(), unmeasured))
+    assert row.verdict == "inconclusive"
+    assert "was never measured" in row.reason
+
+
+def test_a_disturbed_candidate_is_not_told_that_more_sessions_would_help():
+    (disturbed,) = new()
+    processes = tuple(msgspec.structs.replace(p, failed_guards=("steal: 9 %",)) for p in disturbed.processes)
+    row = only(report([msgspec.structs.replace(disturbed, processes=processes)], base()))
+    assert "noisy host" in row.reason
+    assert row.judgement.sessions_needed is None
+
+
+def test_cases_that_are_gone_are_in_the_last_word():
+    other = [msgspec.structs.replace(s, case=msgspec.structs.replace(s.case, workload="other")) for s in base()]
+    found = report(new(), [*base(), *other])
+    assert found.reason.endswith("; 1 of the baseline not in the candidate")
 
 
 def test_sides_without_a_metric_in_common():
@@ -109,7 +167,7 @@ def test_the_baseline_declares_what_gates():
     assert [(r.metric, r.gating) for r in rows] == [("latency_p50", True), ("latency_p99", True), ("throughput", False)]
     lost = report(new(metrics=("mean_step_s",)), base(metrics=ALL_METRICS, gating=("latency_p50",)))
     assert [(r.metric, r.gating, r.verdict) for r in lost.rows] == [
-        ("throughput", False, "same"), ("latency_p50", True, "inconclusive"),
+        ("latency_p50", True, "inconclusive"), ("throughput", False, "same"),
     ]  # fmt: skip
     assert lost.exit_code == 4
     nothing = report(new(0.2, metrics=ALL_METRICS), base(metrics=ALL_METRICS, gating=()))
@@ -139,64 +197,6 @@ def test_sessions_needed_are_told_where_nobody_knows():
     row = only(report(new(0.05), base(1)))
     assert row.verdict == "inconclusive"
     assert (row.judgement.sessions_needed, row.judgement.sessions_needed_of) == (4, "new")
-
-
-# ---- keys and circumstances
-
-
-def test_a_key_that_differs_refuses_with_both_values():
-    row = only(report(new(keys={"power_limit_w": 500.0}), base(keys={"power_limit_w": 700.0})))
-    assert row.verdict == "not-comparable"
-    assert row.differences == (Difference(key="power_limit_w", base=700.0, new=500.0),)
-    assert row.reason == "power_limit_w is 700 in the baseline and 500 here"
-    assert row.judgement is None
-
-
-@pytest.mark.parametrize("changes", [{"workload_version": 2}, {"seed": 9}])
-def test_another_version_or_seed_is_refused_and_not_another_case(changes):
-    found = report(new(spec=msgspec.structs.replace(SPEC, **changes)), base())
-    assert only(found).verdict == "not-comparable"
-    assert [d.key for d in only(found).differences] == list(changes)
-    assert found.exit_code == 5
-
-
-def test_a_key_that_one_side_does_not_know_is_told_and_refused_only_if_strict():
-    sides = new(keys={"power_limit_w": 700.0}), base()
-    row = only(report(*sides))
-    assert row.verdict == "same"
-    assert row.circumstances == (Difference(key="power_limit_w", base=None, new=700.0),)
-    assert only(report(*sides, strict=True)).verdict == "not-comparable"
-
-
-def test_circumstances_are_told_and_refused_only_if_strict():
-    sides = new(context={"driver": "570"}), base()
-    row = only(report(*sides))
-    assert (row.verdict, row.circumstances) == ("same", (Difference(key="driver", base="560", new="570"),))
-    strict = report(*sides, strict=True)
-    assert (strict.exit_code, strict.strict) == (5, True)
-    assert only(strict).differences == (Difference(key="driver", base="560", new="570"),)
-    assert only(report(new(), base(), strict=True)).verdict == "same"
-
-
-def test_circumstances_of_many_sessions_are_compared_as_sets():
-    hosts = [msgspec.structs.replace(s, context={"host_id": h}) for s, h in zip(base(), "abb", strict=True)]
-    both = [session(f"n{h}", context={"host_id": h}) for h in "ba"]
-    both = [msgspec.structs.replace(s, context={"host_id": s.context["host_id"]}) for s in both]
-    assert only(report(both, hosts)).circumstances == ()
-    assert only(report(both[:1], hosts)).circumstances == (Difference(key="host_id", base="a | b", new="b"),)
-
-
-def test_baseline_sessions_that_do_not_fit_are_left_out_and_told():
-    other = session("other", 0.3, keys={"device_name": "A100"})
-    row = only(report(new(), [*base(), other]))
-    assert (row.verdict, row.judgement.num_sessions_base) == ("same", 3)
-    assert row.warnings == ("1 of 4 baseline sessions were left out: they differ in device_name",)
-
-
-def test_candidates_that_differ_among_themselves_are_refused():
-    row = only(report([*new(), session("new2", keys={"device_name": "A100"})], base()))
-    assert row.verdict == "not-comparable"
-    assert row.warnings == ("the candidate's own sessions differ",)
 
 
 # ---- this host cannot tell

@@ -126,8 +126,12 @@ def test_samples_that_a_record_does_not_name(tmp_path):
 @pytest.mark.parametrize(("change", "text"), [
     (lambda line: line["stats"].update(num_samples=7), "statistics of 7 samples, but 400 were taken"),
     (lambda line: line["stats"].update(mean_step_s=0.002), "a mean step of 0.002 s is not that of its 1 windows"),
-    (lambda line: line["stats"].update(median_s=-0.001), "median_s is -0.001, which is no duration"),
-    (lambda line: line["stats"].update(median_s=0.0), "median_s is 0.0, which is no duration"),
+    (lambda line: line["stats"].update(median_s=-0.001), "a median of -0.001 s, which is not that of its samples"),
+    (lambda line: line["stats"].update(median_s=0.0), "a median of 0 s, which is not that of its samples"),
+    (lambda line: line["stats"].update(median_s=line["stats"]["median_s"] / 1.3), "which is not that of its samples"),
+    (lambda line: line["stats"]["p99"].update(value_s=1e-320), "a p99 of 9.99989e-321 s, which is not that of"),
+    (lambda line: line["stats"].update(cut_index=3), "kept samples, but there are"),
+    (lambda line: line["stats"].update(mean_step_s=None), "no mean step of its 1 windows"),
     (lambda line: line["stats"].update(problem="the clock stepped: back"), "the clock stepped: back"),
     (lambda line: line["timing"].update(windows=[]), "is not that of its 0 windows"),
     (lambda line: line["timing"]["windows"][0].update(elapsed_ns=0), "contradicts itself"),
@@ -136,7 +140,8 @@ def test_samples_that_a_record_does_not_name(tmp_path):
     (lambda line: line.update(case_id=GPU_CASE.id, case=line["case"] | {"seed": 3}), "contradicts itself"),
     (lambda line: line.update(status="killed", stage="measure", reason="signal 9"), "killed at measure: signal 9"),
     (lambda line: line.update(status="invalid", stage="numerics"), "invalid at numerics: no reason was stored"),
-    (lambda line: line["stats"].update(median_s=None, mean_step_s=None, p99=None), "nothing was timed"),
+    (lambda line: (line["stats"].update(median_s=None, mean_step_s=None, p99=None),
+                   line["timing"].update(windows=[])), "nothing was timed"),
 ])  # fmt: skip
 def test_what_is_no_evidence_is_left_out_with_its_reason(tmp_path, change, text):
     session(tmp_path / "r")
