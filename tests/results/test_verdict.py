@@ -167,7 +167,9 @@ def test_sessions_close_together_do_not_make_a_full_baseline():
     full = judge(BASE, new, ACCELERATOR_PRIOR)
     close = judge(BASE, new, ACCELERATOR_PRIOR._replace(num_close=2))
     assert (full.verdict, close.verdict) == ("slower", "inconclusive")
-    assert close.reason.startswith("2 of 3 baseline sessions lie within an hour of another (3 an hour apart are needed): ")
+    assert close.reason.startswith(
+        "2 of 3 baseline sessions lie within an hour of another (3 an hour apart are needed): "
+    )
     assert judge(BASE, NEW, ACCELERATOR_PRIOR._replace(num_close=1)).half_width == full.half_width
     # Sessions more, an hour apart, would settle it.
     found = with_need(close, BASE, new, ACCELERATOR_PRIOR._replace(num_close=2))
