@@ -31,11 +31,9 @@ def reasons_against(run: StoredRun, measurements: Sequence[Measurement], device:
     ]
 
 
-def cautions(measurements: Sequence[Measurement], num_planned: int) -> list[str]:
+def cautions(measurements: Sequence[Measurement]) -> list[str]:
     """What to know about replicates that may become a baseline."""
     found = []
-    if len(measurements) < num_planned:
-        found.append(f"{num_planned - len(measurements)} of {num_planned} replicates were never measured")
     unsteady = [m for m in measurements if m.stats is not None and m.stats.steady is False]
     if unsteady:
         found.append(f"{len(unsteady)} of {len(measurements)} processes never became steady")

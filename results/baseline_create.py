@@ -81,6 +81,9 @@ def _session(
     """
     device = find_device(run.info.devices, planned.case)
     reasons = reasons_against(run, measurements, device) if measurements else ["was never measured"]
+    if 0 < len(measurements) < planned.replicates:  # to stop a run at a good moment would be a choice as well
+        left = planned.replicates - len(measurements)
+        reasons.append(f"{left} of {planned.replicates} replicates were never measured: chipmark run --resume")
     if not reasons and len(evidence.processes) < len(measurements):  # what would not be compared is no baseline
         reasons = [evidence.problem] if evidence.problem else list(evidence.left_out)
     measured = [metric for metric, field in FIELDS.items() if _all_have(evidence, field)]
@@ -89,7 +92,7 @@ def _session(
         raise BaselineError("\n".join(dict.fromkeys(" ".join(reason.split()) for reason in reasons)))
     default = [metric for metric in GATING_ORDER if metric in measured][:1]
     session = NewSession(run, planned.case, measurements, device, evidence.keys, evidence.context, default)
-    return session, cautions(measurements, planned.replicates)
+    return session, cautions(measurements)
 
 
 def _all_have(evidence: SessionCase, field: str) -> bool:

@@ -146,9 +146,11 @@ def test_few_processes_and_mixed_versions_are_said(tmp_path):
     assert "package torch differs between sessions: 2.13.0+cpu, 9.9" in lacking
 
 
-def test_unfinished_runs_are_accepted_with_a_caution(tmp_path):
+def test_unfinished_cases_are_barred(tmp_path):
     report = add(tmp_path / "store", session(tmp_path / "run", planned=7))
-    assert report.added[0].cautions == ("2 of 7 replicates were never measured",)
+    assert report.added == ()
+    (barred,) = report.barred
+    assert "2 of 7 replicates were never measured" in str(barred)
 
 
 def test_gating_is_declared_once(store, tmp_path):
