@@ -108,7 +108,7 @@ def measurements(seed: int, num_cases: int, sha256: str) -> Iterator[Measurement
                     p99=quantile, num_windows=NUM_WINDOWS, mean_step_s=step_ns / 1e9, window_half_width=0.005,
                 ),
                 numerics=Numerics(reference="torch eager fp32", verdict="pass"),
-                energy=EnergyReading(energy_j=100.0), memory=Memory(peak_bytes=10**9),
+                energy=(EnergyReading(energy_j=100.0),), memory=Memory(peak_bytes=10**9),
             )  # fmt: skip
 
 

@@ -12,6 +12,7 @@ from array import array
 import msgspec
 
 from harness.guards.before import Before
+from results.energy_record import IdlePower
 from results.records import (
     CaseSpec,
     EnergyReading,
@@ -38,6 +39,7 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
     measure: MeasureSpec
     log_path: str
     before: Before | None = None  # the machine before the run, for guards
+    idle: tuple[IdlePower, ...] | None = None  # of the device, as an earlier worker found it
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -54,7 +56,8 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     facts: dict[str, object] | None = None
     work: Work | None = None
     numerics: Numerics | None = None
-    energy: EnergyReading | None = None
+    energy: tuple[EnergyReading, ...] | None = None
+    idle: tuple[IdlePower, ...] | None = None
     memory: Memory | None = None
     guards: tuple[Guard, ...] | None = None
     machine: dict[str, Scalar] | None = None
@@ -70,11 +73,12 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     latency_ns: bytes = b""
     device_ns: bytes = b""
     warmup_ns: bytes = b""
+    traces: dict[str, bytes] = {}  # further arrays for the side file, int64, whole
     payload: bytes = b""  # of tasks that are not measurements, such as discovery
 
 
 SAMPLE_ARRAYS = ("latency_ns", "device_ns", "warmup_ns")
-_APPENDED = ("windows", "payload", *SAMPLE_ARRAYS)
+_APPENDED = ("windows", "payload", "traces", *SAMPLE_ARRAYS)
 
 
 class Draft:
@@ -103,6 +107,8 @@ class Draft:
                 self.fields[name] = value
         self.windows.extend(event.windows)
         self.payload += event.payload
+        for name, samples in event.traces.items():
+            self.arrays[name] = array("q", samples)
         for name in SAMPLE_ARRAYS:
             self.arrays[name].frombytes(getattr(event, name))
 

@@ -20,10 +20,14 @@ from harness import worker
 from harness.guards.before import before
 from harness.messages import Draft, Task
 from harness.supervisor import Limits, Supervisor
+from results.energy_record import IdlePower
 from results.process_summary import summarize_process
 from results.records import CaseSpec, Measurement, MeasureSpec, Stage
 from results.store import LOG_FILE
 from results.store_writer import RunWriter
+
+# (backend, device) -> its idle power, once a worker has measured it
+IdleByDevice = dict[tuple[str, str], tuple[IdlePower, ...]]
 
 
 class Interrupted(BaseException):
@@ -102,10 +106,11 @@ def measure_all(
         OutputError: a result could not be stored; everything before it is.
     """
     finished = []
+    idle: IdleByDevice = {}
     for case, replicate in order:
         progress.case_started(case, replicate)
         on_stage = partial(progress.stage_changed, case)
-        measurement, samples = measure_one(case, replicate, measure, writer.path, supervisor, on_stage)
+        measurement, samples = measure_one(case, replicate, measure, writer.path, supervisor, on_stage, idle)
         with interrupts.held():  # a finished measurement must not be lost to Ctrl-C
             measurement = writer.append(measurement, samples)
         finished.append(measurement)
@@ -120,9 +125,16 @@ def measure_one(
     folder: Path,
     supervisor: Supervisor,
     on_stage: Callable[[Stage], None] = lambda stage: None,
+    idle: IdleByDevice | None = None,
 ) -> tuple[Measurement, Mapping[str, np.ndarray]]:
-    """Measure one replicate in a worker; returns the record and its raw samples (ns)."""
-    task = Task(case=case, measure=measure, log_path=str(folder / LOG_FILE), before=before())
+    """Measure one replicate in a worker; returns the record and its raw samples.
+
+    ``idle`` is what is known of the devices' idle power; what the worker finds is added to it.
+    """
+    idle = {} if idle is None else idle
+    place = (case.backend, case.device)
+    log_path = str(folder / LOG_FILE)
+    task = Task(case=case, measure=measure, log_path=log_path, before=before(), idle=idle.get(place))
     limits = Limits(measure.timeout_seconds, measure.progress_timeout_seconds)
     started_at = datetime.now(UTC).isoformat(timespec="milliseconds")
     start = time.monotonic()
@@ -135,6 +147,8 @@ def measure_one(
 
     ending = supervisor.run(worker.main, msgspec.msgpack.encode(task), limits, follow)
     elapsed_s = time.monotonic() - start
+    if "idle" in ending.draft.fields:  # empty where the meters failed: the next worker need not wait for them
+        idle[place] = ending.draft.fields["idle"]  # type: ignore[assignment]
     record = ending.draft.measurement(case, replicate, ending.status, ending.reason, started_at, elapsed_s)
     arrays = {name: np.frombuffer(samples, np.int64) for name, samples in ending.draft.arrays.items()}
     return with_stats(record, arrays), arrays

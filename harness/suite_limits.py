@@ -18,6 +18,7 @@ MAX_SEED = 2**32 - 1
 # Integers above this are not exact in JSON readers that use doubles.
 MAX_INTEGER = 2**53
 # A half-width is a share of the value: above 1 it was meant in per cent.
+_MAY_BE_0 = ("energy_min_seconds", "energy_idle_seconds")
 _LIMITS = {"replicates": MAX_REPLICATES, "min_iterations": 10**9, "max_iterations": 10**12, "half_width": 1}
 
 
@@ -25,9 +26,14 @@ def check_measure(measure: MeasureSpec, source: str) -> None:
     """Raise SuiteError unless every field is finite, above 0 and below its limit."""
     for field in MeasureSpec.__struct_fields__:
         value = getattr(measure, field)
+        if isinstance(value, bool):
+            continue
         most = _LIMITS.get(field, MAX_SECONDS)
+        if field in _MAY_BE_0 and value == 0:
+            continue
         if not (math.isfinite(value) and 0 < value <= most):
-            raise SuiteError(f"{source}: measure.{field}: must be greater than 0 and at most {most:.15g}, is {value}")
+            least = "at least 0" if field in _MAY_BE_0 else "greater than 0"
+            raise SuiteError(f"{source}: measure.{field}: must be {least} and at most {most:.15g}, is {value}")
     if measure.max_seconds < measure.min_seconds:
         raise SuiteError(f"{source}: measure.max_seconds: is below measure.min_seconds")
     if measure.progress_timeout_seconds <= measure.warmup_max_seconds:

@@ -1,9 +1,10 @@
 """The child process: measures one replicate of one case and streams what it finds.
 
 Order of stages: open the device, ask for support, reference outputs, prepare, numerics gate
-(its first step is the first call), warm up, measure, finish. Each stage is announced before it
-begins, so that whatever ends the worker, the parent knows where. Guards watch the timed passes;
-FLOPs are counted last, after the final status, so that even a crash there costs nothing.
+(its first step is the first call), idle power (once a device, where a meter reads it), warm up,
+measure, finish. Each stage is announced before it begins, so that whatever ends the worker, the
+parent knows where. Guards watch the timed passes; FLOPs are counted last, after the final status,
+so that even a crash there costs nothing.
 """
 
 from __future__ import annotations
@@ -15,7 +16,6 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 import msgspec
-import numpy as np
 
 from backends import REGISTRY as BACKENDS
 from backends.base import GATE_STEPS, Backend, Step, gate_is_enough
@@ -25,19 +25,13 @@ from harness.error_text import one_line
 from harness.guards.base import Scene
 from harness.guards.flops import flops_guard
 from harness.guards.guard_set import GuardSet, attempt
-from harness.guards.step_times import step_time_guards
 from harness.isolation import isolate, peak_memory_bytes, reset_peak_memory
 from harness.messages import Event, Task
-from harness.meters.metered import Metered
-from harness.timed_loop import (
-    Budget,
-    Position,
-    measure_device_time,
-    measure_latency,
-    measure_throughput,
-    quiet_gc,
-)
+from harness.meters.metered import DeviceMeters
+from harness.passes import Passes, measure_idle
+from harness.timed_loop import Position
 from harness.warmup import warm_up
+from results.energy_record import IdlePower
 from results.errors import BackendUnavailable, ChipmarkError
 from results.records import CaseSpec, Device, Guard, Memory, Numerics, Stage, Work
 from workloads import REGISTRY as WORKLOADS
@@ -105,7 +99,7 @@ class CaseRun:
         self.backend: Backend = BACKENDS.get(self.case.backend)
         self.work: Work = self.workload.work(self.case.preset, self.case.phase, self.case.batch_size, self.case.shape)
         self.position = Position(self.work.steps)
-        self.before = task.before
+        self.before, self.idle = task.before, task.idle
         self.guards: tuple[Guard, ...] = ()
 
     def run(self) -> None:
@@ -154,39 +148,25 @@ class CaseRun:
         return verdict
 
     def _measure(self, step: Step, device: Device) -> None:
-        send, spec = self.reporter.send, self.spec
+        meters = DeviceMeters(device, wanted=self.spec.energy)
+        idle = self._idle_power(meters)
         watched = self._watch(step, device)  # may take long, and the device is to be warm afterwards
         self._stage("warmup")
-        warm = warm_up(step, self.clock, self.position, spec)
-        send(warmup=warm.record, warmup_ns=warm.samples.tobytes())
+        warm = warm_up(step, self.clock, self.position, self.spec)
+        self.reporter.send(warmup=warm.record, warmup_ns=warm.samples.tobytes())
         self._stage("measure")
-        budget, step_ns, reasons, latency_ns = Budget.of(spec), warm.step_ns, [], bytearray()
+        passes = Passes(step, self.clock, self.position, self.spec, self.reporter.send, watched, meters, idle)
+        passes.run(self.case.scenarios, warm.step_ns)
+        self.guards = passes.guards()
+        self.reporter.send(guards=self.guards, machine=watched.machine)
 
-        def report(**news: Any) -> None:
-            """Between two windows or chunks, never inside one."""
-            send(**news)
-            latency_ns.extend(news.get("latency_ns", b""))
-            watched.mark()
-
-        with quiet_gc():
-            with Metered(device) as metered:
-                watched.start()
-                if "throughput" in self.case.scenarios:
-                    reason = measure_throughput(
-                        step, self.clock, self.position, budget, step_ns, lambda w: report(windows=(w,))
-                    )
-                    reasons.append(f"throughput: {reason}")
-                if "latency" in self.case.scenarios:
-                    reason = measure_latency(
-                        step, self.clock, self.position, budget, step_ns, lambda b: report(latency_ns=b)
-                    )
-                    reasons.append(f"latency: {reason}")
-                watched.stop()
-            send(stop_reason="; ".join(reasons), energy=metered.reading)
-            name = measure_device_time(step, self.position, budget, step_ns, lambda b: send(device_ns=b))
-        send(device_clock=name, device_clock_reason="" if name else "the device has no event clock")
-        self.guards = (*watched.guards, *step_time_guards(np.frombuffer(latency_ns, np.int64), self.work.steps))
-        send(guards=self.guards, machine=watched.machine)
+    def _idle_power(self, meters: DeviceMeters) -> tuple[IdlePower, ...]:
+        """As an earlier worker found it on this device, else measured now, when the context is open."""
+        if self.idle is None and meters.names and self.spec.energy_idle_seconds > 0:
+            self._stage("idle")
+            self.idle = measure_idle(meters, self.spec.energy_idle_seconds, self.clock, self.reporter.send)
+            self.reporter.send(idle=self.idle)
+        return self.idle or ()
 
     def _watch(self, step: Step, device: Device) -> GuardSet:
         def own_bytes() -> int | None:

@@ -12,7 +12,10 @@ from typing import Any
 from results.records import SCHEMA_VERSION
 
 # version N -> function(record, kind) giving version N+1; kind is "RunInfo" or "Measurement"
-STEPS: dict[int, Callable[[dict[str, Any], str], dict[str, Any]]] = {1: lambda record, kind: _to_2(record, kind)}
+STEPS: dict[int, Callable[[dict[str, Any], str], dict[str, Any]]] = {
+    1: lambda record, kind: _to_2(record, kind),
+    2: lambda record, kind: _to_3(record, kind),
+}
 
 
 def migrate(record: dict[str, Any], kind: str) -> dict[str, Any]:
@@ -40,3 +43,12 @@ def _to_2(record: dict[str, Any], kind: str) -> dict[str, Any]:
             "selfcheck_reason": "made with a chipmark that had no self-check",
         }
     return record
+
+
+def _to_3(record: dict[str, Any], kind: str) -> dict[str, Any]:
+    """Version 2 had one reading a measurement, over both passes, and made no windows for it."""
+    if kind == "RunInfo":
+        measure = {"energy_min_seconds": 0.0, "energy_idle_seconds": 0.0, **record.get("measure", {})}
+        return record | {"measure": measure}
+    reading = record.get("energy")
+    return record | {"energy": [reading] if reading else []}

@@ -12,6 +12,8 @@ from typing import Literal
 
 import msgspec
 
+from results.energy_record import EnergyReading as EnergyReading
+from results.energy_record import Scenario as Scenario
 from results.process_stats import ProcessStats
 from results.record import GuardVerdict as GuardVerdict
 from results.record import Record as Record
@@ -22,13 +24,16 @@ from results.selfcheck_record import SelfCheck
 #   1  first version
 #   2  statistics of each process and the state of the machine in measurements, the self-check in
 #      run.json, a precision goal in the measuring limits
-SCHEMA_VERSION = 2
+#   3  energy is a list of readings (one for each pass, meter and scope), with window, cross-check
+#      and uncertainty; their samples in the side file; windows and idle baseline in the measuring limits
+SCHEMA_VERSION = 3
 
 Phase = Literal["train", "infer", "prefill", "decode"]
 Precision = Literal["fp32", "fp16", "bf16", "fp8", "int8"]
-Scenario = Literal["throughput", "latency"]
 Status = Literal["ok", "unsupported", "failed", "timeout", "killed", "out_of_memory", "invalid"]
-Stage = Literal["schedule", "open", "support", "prepare", "reference", "numerics", "warmup", "measure", "finish"]
+Stage = Literal[
+    "schedule", "open", "support", "prepare", "reference", "numerics", "idle", "warmup", "measure", "finish"
+]
 SupportLevel = Literal["native", "emulated", "unsupported"]
 
 PHASES: tuple[Phase, ...] = ("train", "infer", "prefill", "decode")
@@ -83,6 +88,10 @@ class MeasureSpec(Record, frozen=True, kw_only=True):
     95 % interval is within ``half_width`` of the value (relative), and stop early at a cap.
     ``warmup_tolerance`` is the largest relative spread of the last batch medians that counts
     as steady.
+
+    ``energy`` asks the power meters. Where one reads the device, the main pass (throughput if it is
+    measured) lasts ``energy_min_seconds`` at least, and idle power is taken once a device over
+    ``energy_idle_seconds`` (0: not at all). Where none does, these change nothing.
     """
 
     min_seconds: float = 0.5
@@ -95,6 +104,9 @@ class MeasureSpec(Record, frozen=True, kw_only=True):
     replicates: int = 1
     timeout_seconds: float = 120.0
     progress_timeout_seconds: float = 60.0
+    energy: bool = True
+    energy_min_seconds: float = 10.0
+    energy_idle_seconds: float = 10.0
 
 
 class Device(Record, frozen=True, kw_only=True):
@@ -178,7 +190,7 @@ class SamplesRef(Record, frozen=True, kw_only=True):
 
     file: str
     sha256: str
-    arrays: dict[str, int]  # array name -> number of samples; all int64 nanoseconds
+    arrays: dict[str, int]  # array name -> number of samples; int64, the unit in the name
 
 
 class Check(Record, frozen=True, kw_only=True):
@@ -197,18 +209,6 @@ class Numerics(Record, frozen=True, kw_only=True):
     reference: str
     verdict: Literal["pass", "fail", "reference", "not_checked"]
     checks: tuple[Check, ...] = ()
-    reason: str = ""
-
-
-class EnergyReading(Record, frozen=True, kw_only=True):
-    """Energy of the latency and throughput pass, or ``None`` with the reason."""
-
-    energy_j: float | None = None
-    average_power_w: float | None = None
-    duration_s: float | None = None
-    scope: str | None = None
-    source: str | None = None
-    method: str | None = None
     reason: str = ""
 
 
@@ -249,7 +249,7 @@ class Measurement(Record, frozen=True, kw_only=True):
     timing: Timing | None = None
     samples: SamplesRef | None = None
     numerics: Numerics | None = None
-    energy: EnergyReading | None = None
+    energy: tuple[EnergyReading, ...] = ()  # of the first pass the main scope first
     memory: Memory | None = None
     stats: ProcessStats | None = None  # None before version 2, and where nothing was timed
     machine: dict[str, Scalar] = {}  # state of host and device around the timed part
@@ -276,10 +276,11 @@ class Environment(Record, frozen=True, kw_only=True):
 
 
 class PlannedCase(Record, frozen=True, kw_only=True):
-    """A case and how often it is to be measured."""
+    """A case, how often it is to be measured, and its own ``energy_min_seconds`` if it has one."""
 
     case: CaseSpec
     replicates: int
+    energy_seconds: float | None = None
 
 
 class RunInfo(Record, frozen=True, kw_only=True):

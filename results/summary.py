@@ -237,7 +237,7 @@ def _memory(replicates: list[Measurement]) -> Fields:
 
 
 def _energy(replicates: list[Measurement]) -> Fields:
-    found = [m.energy for m in replicates if m.energy is not None]
+    found = [m.energy[0] for m in replicates if m.energy]
     why = next((e.reason for e in found if e.reason), "not measured")
     complete = len(found) == len(replicates)
     energies = [e.energy_j for e in found] if complete else [None]

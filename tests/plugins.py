@@ -20,6 +20,8 @@ max_seconds = 1.0
 warmup_max_seconds = 0.3
 timeout_seconds = 60
 progress_timeout_seconds = 2
+energy_min_seconds = 0
+energy_idle_seconds = 0
 """
 
 

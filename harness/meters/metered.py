@@ -1,48 +1,133 @@
-"""Energy of a block of code, by the first meter that can read the device."""
+"""Every meter that can read a device, asked together; a broken one costs its own readings only."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
+from typing import NamedTuple
+
+import msgspec
 
 from harness import meters
 from harness.error_text import one_line
-from harness.meters.base import Meter
-from results.records import Device, EnergyReading
+from harness.meters.base import Capability, EnergyWindow, Meter
+from results.energy_estimate import Trace
+from results.records import Device, EnergyReading, Scenario
+
+EMPTY = EnergyWindow(((0, 0),))
+NOT_WANTED = "energy was not asked for"
 
 
-class Metered:
-    """The energy of a ``with`` block, by the first meter that can read the device."""
+class Metered(NamedTuple):
+    """What the meters said of one pass: readings, the main one first, and the samples behind them."""
 
-    def __init__(self, device: Device) -> None:
-        self.device = device
-        self.meter: Meter | None = None
-        self.reading = EnergyReading(reason="no power meter reads this device yet")
-        reasons = []
-        for name in meters.REGISTRY.names():
-            try:
-                meter = meters.REGISTRY.get(name)
-                reason = meter.probe(device)
-            except Exception as error:  # a broken plugin must not cost the measurement
-                reason = f"{type(error).__name__}: {one_line(error)}"
-            if reason is None:
-                self.meter = meter
-                return
-            reasons.append(f"{name}: {reason}")
-        if reasons:
-            self.reading = EnergyReading(reason="; ".join(reasons))
+    readings: tuple[EnergyReading, ...]
+    traces: dict[str, Trace]
 
-    def __enter__(self) -> Metered:
-        self._try("start", lambda meter: meter.start(self.device))
-        return self
 
-    def __exit__(self, *_: object) -> None:
-        self._try("stop", lambda meter: setattr(self, "reading", meter.stop()))
+class DeviceMeters:
+    """The meters of one device.
 
-    def _try(self, what: str, call: Callable[[Meter], None]) -> None:
-        if self.meter is None:
-            return
+    ``names`` can read it, in order of preference; ``reason`` says why not if there is none.
+    """
+
+    def __init__(self, device: Device, wanted: bool = True) -> None:
+        self._device = device
+        self._meters: dict[str, Meter] = {}
+        self._failed: dict[str, str] = {}  # meter -> what went wrong in this pass
+        answers = {name: ask(name, device) for name in ordered_names()} if wanted else {}
+        for name, answer in answers.items():
+            if not answer.reason:
+                self._meters[name] = meters.REGISTRY.get(name)
+        self.reason = "" if self._meters else (no_meter_reason(device, answers) if wanted else NOT_WANTED)
+        used = [answers[name] for name in self._meters]
+        # How the main one samples, and how far back the averages of any reach.
+        self.part_time = bool(used) and used[0].part_time
+        self.averaging_s = max((answer.averaging_s for answer in used if answer.averaging_s), default=None)
+
+    @property
+    def names(self) -> list[str]:
+        """Meters that can read the device."""
+        return list(self._meters)
+
+    def start(self) -> None:
+        """Begin to read with all of them."""
+        self._failed = {}
+        for name, meter in self._meters.items():
+            self._try(name, "start", partial(meter.start, self._device))
+
+    def stop(self, window: EnergyWindow, scenario: Scenario | None, steps: int | None) -> Metered:
+        """End reading; one reading at least, with a reason if there is no number."""
+        if not self._meters:
+            return Metered((EnergyReading(scenario=scenario, reason=self.reason),), {})
+        readings: list[EnergyReading] = []
+        traces: dict[str, Trace] = {}
+        for name, meter in self._meters.items():
+            found: list[EnergyReading] = []
+            if name not in self._failed:  # where there was no window it is stopped all the same
+                self._try(name, "stop", partial(_stop, meter, window if window.spans else EMPTY, found))
+            if name in self._failed or not window.spans:
+                found = [EnergyReading(reason=self._failed.get(name, "the pass had no whole window"))]
+            own: dict[str, Trace] = getattr(meter, "traces", {})
+            for reading in found:
+                trace = f"{scenario or 'idle'}_{name}_{reading.trace}" if reading.trace in own else None
+                if trace and reading.trace:
+                    traces[trace] = own[reading.trace]
+                readings.append(
+                    msgspec.structs.replace(checked(reading), meter=name, scenario=scenario, steps=steps, trace=trace)
+                )
+        return Metered(tuple(readings), traces)
+
+    def _try(self, name: str, what: str, call: Callable[[], None]) -> None:
         try:
-            call(self.meter)
+            call()
         except Exception as error:  # a broken meter must not cost the measurement
-            self.meter = None
-            self.reading = EnergyReading(reason=f"meter failed at {what}: {type(error).__name__}: {one_line(error)}")
+            self._failed[name] = f"meter {name} failed at {what}: {type(error).__name__}: {one_line(error)}"
+
+
+def _stop(meter: Meter, window: EnergyWindow, found: list[EnergyReading]) -> None:
+    found.extend(meter.stop(window))
+
+
+def ask(name: str, device: Device) -> Capability:
+    """What meter ``name`` can read of ``device``; never raises."""
+    try:
+        answer = meters.REGISTRY.get(name).probe(device)
+        if not isinstance(answer, Capability):
+            raise TypeError(f"probe gave {type(answer).__name__}, not a Capability")
+        return answer
+    except Exception as error:  # a broken plugin must not cost the measurement
+        return Capability(reason=f"{type(error).__name__}: {one_line(error)}")
+
+
+def ordered_names() -> list[str]:
+    """All meters, in order of preference: the built-in ones as listed, then installed ones by name."""
+    names = meters.REGISTRY.names()
+    return [*(n for n in meters.BUILT_IN if n in names), *(n for n in names if n not in meters.BUILT_IN)]
+
+
+def no_meter_reason(device: Device, answers: dict[str, Capability]) -> str:
+    """Why no meter reads ``device``: what those say that are for such devices."""
+    told = [f"{name}: {answer.reason}" for name, answer in answers.items() if answer.applies]
+    return "; ".join(told) or f"no power meter is for a device of kind {device.kind}"
+
+
+def checked(reading: EnergyReading) -> EnergyReading:
+    """``reading`` as it may be stored: a number that cannot be is none, and what is missing has a reason."""
+    energy, power, seconds = reading.energy_j, reading.average_power_w, reading.duration_s
+    reason = ""
+    if energy is None:
+        reason = reading.reason or "the meter gave neither energy nor reason"
+    elif not (energy > 0 and energy < float("inf")):
+        reason = f"the meter says {energy:g} J, which cannot be"
+    elif seconds is None or not seconds > 0:
+        reason = "the meter gave no duration"
+    elif power is None:
+        return msgspec.structs.replace(reading, average_power_w=energy / seconds)
+    elif abs(power * seconds - energy) > 1e-6 * energy:
+        reason = f"the meter contradicts itself: {power:g} W for {seconds:g} s are not {energy:g} J"
+    if not reason:
+        return reading
+    return msgspec.structs.replace(
+        reading, energy_j=None, average_power_w=None, net_energy_j=None, u_window=None, u_total=None, reason=reason
+    )

@@ -159,9 +159,10 @@ def test_the_plugins_meter_and_facts_are_in_the_record(
 ) -> None:
     assert chipmark("run", write_suite(GOOD), "--out", "run").returncode == 0
     (m,) = open_run(tmp_path / "run").measurements
-    assert m.energy is not None
-    assert m.energy.source == "constant of the example plugin"
-    assert m.energy.energy_j == pytest.approx(10.0 * m.energy.duration_s)
+    assert [e.scenario for e in m.energy] == ["throughput", "latency"]
+    for reading in m.energy:
+        assert (reading.meter, reading.source) == ("example-meter", "constant of the example plugin")
+        assert reading.energy_j == pytest.approx(10.0 * reading.duration_s)
     assert m.facts["library"] == "numpy"
     assert m.case.workload_version == 3
 

@@ -98,7 +98,7 @@ def measurement(spec: CaseSpec, status: str = "ok", **changes: Any) -> Measureme
         "started_at": "2026-11-22T10:11:13+00:00",
         "elapsed_s": 9.5,
         "support": NATIVE,
-        "energy": EnergyReading(reason="no power meter reads this device yet"),
+        "energy": (EnergyReading(reason="no power meter reads this device yet"),),
         "memory": Memory(peak_bytes=805306368, scope="resident memory of the worker process"),
     }
     return Measurement(**{**fields, **changes})

@@ -144,15 +144,15 @@ def test_replicates_are_pooled_as_ratio_of_sums(tmp_path):
 
 def test_energy_is_summed_and_needs_every_replicate(tmp_path):
     reading = EnergyReading(energy_j=30.0, duration_s=2.0, scope="device")
-    one = measurement(SPEC, work=SEQUENCES, timing=timing([], 0), energy=reading)
-    two = measurement(SPEC, replicate=1, work=SEQUENCES, timing=timing([], 0), energy=reading)
+    one = measurement(SPEC, work=SEQUENCES, timing=timing([], 0), energy=(reading,))
+    two = measurement(SPEC, replicate=1, work=SEQUENCES, timing=timing([], 0), energy=(reading,))
     both = only_case(tmp_path / "a", one, two, planned=2)
     assert (both.energy_j, both.average_power_w, both.energy_scope) == (60.0, 15.0, "device")
-    blind = msgspec.structs.replace(two, energy=EnergyReading(reason="meter lost"))
+    blind = msgspec.structs.replace(two, energy=(EnergyReading(reason="meter lost"),))
     partly = only_case(tmp_path / "b", one, blind, planned=2)
     assert (partly.energy_j, partly.energy_j_reason) == (None, "meter lost")
     assert (partly.average_power_w, partly.average_power_w_reason) == (None, "meter lost")
-    unread = msgspec.structs.replace(two, energy=None)
+    unread = msgspec.structs.replace(two, energy=())
     assert only_case(tmp_path / "c", one, unread, planned=2).energy_j_reason == "not measured"
 
 

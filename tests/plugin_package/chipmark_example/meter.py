@@ -2,23 +2,28 @@
 
 import time
 
+from harness.meters.base import Capability, not_for
 from results.records import EnergyReading
 
 
 class ConstantMeter:
     def probe(self, device):
-        return None if device.kind == "example" else "reads the example chip only"
+        if device.kind != "example":
+            return not_for("the example chip")
+        return Capability(source="constant of the example plugin", scope="gpu_board")
 
     def start(self, device):
         self._start = time.monotonic()
 
-    def stop(self):
+    def stop(self, window):
         seconds = time.monotonic() - self._start
-        return EnergyReading(
-            energy_j=10.0 * seconds,
-            average_power_w=10.0,
-            duration_s=seconds,
-            scope="example",
-            source="constant of the example plugin",
-            method="constant",
-        )
+        return [
+            EnergyReading(
+                energy_j=10.0 * seconds,
+                average_power_w=10.0,
+                duration_s=seconds,
+                scope="gpu_board",
+                source="constant of the example plugin",
+                method="constant",
+            )
+        ]

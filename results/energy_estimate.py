@@ -1,0 +1,309 @@
+"""Energy of a window from the samples of a sensor: the one place where this arithmetic is done.
+
+Notation: a window of spans W (seconds, under load), samples at times t of a counter E (J) or a power P
+(W). What is estimated is the average power within the spans; energy is that times their duration.
+
+* ``counter_tick``: power from the first to the last tick (change of the counter) inside a span. A tick
+  lies between two looks, so each end is known to half a poll.
+* ``counter_naive``: where a span holds fewer than two ticks: counter at its end less at its start.
+* ``integral``: mean of the power samples over time; samples whose average reaches back before the load
+  are dropped.
+
+Uncertainties are relative half-widths of 95 % intervals or wider: sums of bounds, as derived in
+docs/power.md. Sensors that look at part of each period get an interval from the spread between
+spans of different phase: a load that resonates with the sensor shows nowhere else.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from results.precision import relative_half_width
+
+Spans = Sequence[tuple[int, int]]
+
+# After a change of load an average over A seconds is right A seconds later, and shown at the next update.
+SETTLE_S = 0.1
+# A power sample says what is; with fewer in a span there is no mean to speak of.
+MIN_POWER_SAMPLES = 3
+# Ticks inside a span from which it is measured tick by tick.
+MIN_TICKS = 2
+# Without a cap from the card, power may be this much above the highest that was seen between ticks.
+HEADROOM = 1.25
+
+
+class Trace(NamedTuple):
+    """Samples of one channel: times [N] in ns, strictly increasing, and values [N] in uJ or uW, int64."""
+
+    times_ns: np.ndarray
+    values: np.ndarray
+
+    @classmethod
+    def of(cls, times_ns: Sequence[int], values: Sequence[int]) -> Trace:
+        """From any sequences; of samples at the same time the first counts."""
+        times, kept = np.asarray(times_ns, np.int64), np.asarray(values, np.int64)
+        if len(times) > 1:
+            fresh = np.concatenate(([True], np.diff(times) > 0))
+            times, kept = times[fresh], kept[fresh]
+        return cls(times, kept)
+
+
+class Estimate(NamedTuple):
+    """Average power within a window, or None with the reason. Watts, seconds, relative half-widths."""
+
+    power_w: float | None = None
+    method: str | None = None
+    num_samples: int = 0
+    poll_s: float | None = None
+    max_gap_s: float | None = None
+    update_s: float | None = None
+    peak_w: float | None = None
+    u_window: float | None = None
+    reason: str = ""
+
+
+def unwrap(values: np.ndarray, wrap_uj: int | None) -> np.ndarray:
+    """A counter that goes on where it starts again from 0, exact in integers.
+
+    Args:
+        values: [N] int64, microjoules.
+        wrap_uj: what it starts again after; None: it never does.
+
+    Raises:
+        ValueError: it went back and does not wrap, or by what no wrap explains.
+    """
+    steps = np.diff(values)
+    if (steps >= 0).all():
+        return values
+    if not wrap_uj:
+        raise ValueError("the energy counter went back: it was reset, or is broken")
+    if values.max() > wrap_uj or values.min() < 0:
+        raise ValueError(f"the energy counter reads {values.max()} uJ, more than its range of {wrap_uj} uJ")
+    return values + np.concatenate(([0], np.cumsum(np.where(steps < 0, wrap_uj, 0))))
+
+
+def counter_energy(
+    trace: Trace, spans: Spans, step_s: float, gap_share: float = 0.0, wrap_uj: int | None = None
+) -> Estimate:
+    """Average power by an energy counter.
+
+    Args:
+        trace: of the counter, in microjoules.
+        spans: (start, end) in ns, under load.
+        step_s: time of one step.
+        gap_share: share of the spans in which the device had nothing to do.
+        wrap_uj: see :func:`unwrap`.
+    """
+    looks = _looks(trace, spans)
+    if looks.reason:
+        return looks
+    try:
+        energies = unwrap(trace.values, wrap_uj)
+    except ValueError as error:
+        return looks._replace(reason=str(error))
+    changes = np.flatnonzero(np.diff(energies) > 0) + 1  # the first look at each new value
+    update_s = _update_s(trace.times_ns[changes])
+    looks = looks._replace(update_s=update_s)
+    if not len(changes):
+        return looks._replace(reason="the energy counter did not move: the card does not count, or the window is short")
+    ticks = (trace.times_ns[changes] + trace.times_ns[changes - 1]) / 2
+    parts = [_span_by_ticks(trace, energies, changes, ticks, span, step_s) for span in spans]
+    if any(part is None for part in parts):
+        return _naive(trace, energies, spans, looks, gap_share)
+    return _joined([part for part in parts if part], spans, looks, "counter_tick", gap_share)
+
+
+def power_energy(
+    trace: Trace,
+    spans: Spans,
+    step_s: float,
+    gap_share: float = 0.0,
+    loaded_before_s: float = 0.0,
+    averaging_s: float | None = None,
+    part_time: bool = False,
+    update_s: float | None = None,
+) -> Estimate:
+    """Average power by power samples.
+
+    Args:
+        trace: of the power, in microwatts.
+        spans: (start, end) in ns, under load.
+        step_s: time of one step.
+        gap_share: share of the spans in which the device had nothing to do.
+        loaded_before_s: the same load ran for so long before each span.
+        averaging_s: each sample is an average over so long.
+        part_time: the sensor looks at part of its period only.
+        update_s: the sensor's documented period, used where none can be seen.
+    """
+    looks = _looks(trace, spans)
+    if looks.reason:
+        return looks
+    seen = _update_s(trace.times_ns[np.flatnonzero(np.diff(trace.values) != 0) + 1])
+    update_s = seen or update_s or looks.poll_s or 0.0
+    looks = looks._replace(update_s=update_s)
+    drop_ns = round(1e9 * max(0.0, (averaging_s or 0.0) + SETTLE_S - loaded_before_s)) if averaging_s else 0
+    parts = []
+    for start, end in spans:
+        part = _span_by_power(trace, (start + drop_ns, end), update_s, step_s)
+        if part is None:
+            why = f"fewer than {MIN_POWER_SAMPLES} power samples in a window of {(end - start) / 1e9:.3g} s"
+            return looks._replace(reason=why)
+        parts.append(part)
+    found = _joined(parts, spans, looks, "integral", gap_share)
+    if part_time:
+        found = found._replace(u_window=_with_phases(found.u_window or 0.0, [part.power_w for part in parts]))
+    return found
+
+
+def add_up(parts: Sequence[Estimate]) -> Estimate:
+    """Estimates of disjoint parts of one scope as one: two sockets. One without a number spoils all."""
+    missing = next((part for part in parts if part.power_w is None), None)
+    if missing is not None or len(parts) == 1:
+        return missing or parts[0]
+    powers = [part.power_w or 0.0 for part in parts]
+    total = sum(powers)
+    windows = [(part.u_window or 0.0) * power for part, power in zip(parts, powers, strict=True)]
+    return parts[0]._replace(
+        power_w=total,
+        method=parts[0].method if len({part.method for part in parts}) == 1 else "counter_naive",
+        num_samples=min(part.num_samples for part in parts),
+        max_gap_s=max(part.max_gap_s or 0.0 for part in parts),
+        update_s=max((part.update_s for part in parts if part.update_s), default=None),
+        peak_w=sum(part.peak_w or 0.0 for part in parts),
+        u_window=sum(windows) / total if total > 0 else None,
+    )
+
+
+def relative_total(u_window: float | None, u_sensor: float | None) -> float | None:
+    """Root of the sum of squares; None if one is not known."""
+    return None if u_window is None or u_sensor is None else math.hypot(u_window, u_sensor)
+
+
+class _Part(NamedTuple):
+    """One span: its power, the time it was measured over, and the bound of its relative error."""
+
+    power_w: float
+    seconds: float
+    peak_w: float
+    bound: float
+
+
+def _looks(trace: Trace, spans: Spans) -> Estimate:
+    """What the looks say whatever the values are; with a reason if they do not cover the spans."""
+    times = trace.times_ns
+    if len(times) < 2:
+        return Estimate(num_samples=len(times), reason=f"the sensor was read {len(times)} times")
+    inside = np.zeros(len(times), bool)
+    max_gap_ns = 0
+    for start, end in spans:
+        inside |= (times >= start) & (times <= end)
+        # Also the gaps across the ends: a sensor that fell silent shows there.
+        around = np.concatenate(([start], times[(times > start) & (times < end)], [end]))
+        max_gap_ns = max(max_gap_ns, int(np.diff(around).max()))
+    poll_s = float(np.median(np.diff(times))) / 1e9
+    looks = Estimate(num_samples=int(inside.sum()), poll_s=poll_s, max_gap_s=max_gap_ns / 1e9)
+    shortest_ns = min(end - start for start, end in spans)
+    if shortest_ns <= 0:
+        return looks._replace(reason="the window is empty")
+    if times[0] > spans[0][1] or times[-1] < spans[-1][0]:
+        return looks._replace(reason="the sensor was not read within the window")
+    return looks
+
+
+def _update_s(change_times_ns: np.ndarray) -> float | None:
+    """The sensor's period from the times of changes; None if it changed less than three times.
+
+    Looks are too rare to see a fast sensor: then it is their interval.
+    """
+    if len(change_times_ns) < MIN_TICKS + 1:
+        return None
+    gaps = np.diff(change_times_ns) / 1e9
+    middle = float(np.median(gaps))
+    usual = gaps[(gaps > 0.5 * middle) & (gaps < 1.5 * middle)]
+    return float(usual.mean()) if len(usual) else middle
+
+
+def _span_by_ticks(
+    trace: Trace, energies: np.ndarray, changes: np.ndarray, ticks: np.ndarray, span: tuple[int, int], step_s: float
+) -> _Part | None:
+    """Power from tick to tick inside ``span``, or None if too few ticks lie in it, or too little between them."""
+    inside = np.flatnonzero((ticks >= span[0]) & (ticks <= span[1]))
+    if len(inside) < MIN_TICKS:
+        return None
+    first, last = inside[0], inside[-1]
+    seconds = float(ticks[last] - ticks[first]) / 1e9
+    if seconds < 0.5 * (span[1] - span[0]) / 1e9:
+        return None
+    power_w = float(energies[changes[last]] - energies[changes[first]]) / 1e6 / seconds
+    slopes = np.diff(energies[changes[inside]]) / 1e6 / (np.diff(ticks[inside]) / 1e9)
+    # Between two ticks a poll more or less counts as power: the median of a few is steadier than the largest.
+    peak_w = max(float(np.quantile(slopes, 0.9)), power_w)
+    at_first = trace.times_ns[changes[first]] - trace.times_ns[changes[first] - 1]
+    at_last = trace.times_ns[changes[last]] - trace.times_ns[changes[last] - 1]
+    polls_s = float(at_first + at_last) / 2e9
+    bound = math.hypot(polls_s / seconds * HEADROOM * peak_w / power_w, step_s / seconds)
+    return _Part(power_w, seconds, peak_w, bound)
+
+
+def _naive(trace: Trace, energies: np.ndarray, spans: Spans, looks: Estimate, gap_share: float) -> Estimate:
+    """Counter at the end of each span less at its start, by the last looks before them."""
+    parts = []
+    for start, end in spans:
+        low, high = (max(0, int(np.searchsorted(trace.times_ns, t, "right")) - 1) for t in (start, end))
+        seconds = (end - start) / 1e9
+        power_w = float(energies[high] - energies[low]) / 1e6 / seconds
+        period_s = looks.update_s or looks.poll_s
+        if power_w <= 0 or period_s is None or looks.update_s is None:
+            why = f"the energy counter did not move often enough in a window of {seconds:.3g} s"
+            return looks._replace(reason=why)
+        parts.append(_Part(power_w, seconds, power_w, period_s / seconds * HEADROOM))
+    return _joined(parts, spans, looks, "counter_naive", gap_share)
+
+
+def _span_by_power(trace: Trace, span: tuple[int, int], update_s: float, step_s: float) -> _Part | None:
+    """Mean power over ``span``; each sample holds until the next."""
+    times, (start, end) = trace.times_ns, span
+    inside = np.flatnonzero((times >= start) & (times <= end))
+    if len(inside) < MIN_POWER_SAMPLES:
+        return None
+    values_w = trace.values[inside] / 1e6
+    edges = np.concatenate((times[inside], [end])).astype(float)
+    lengths = np.diff(edges)
+    if lengths.sum() <= 0:
+        return None
+    power_w = float((values_w * lengths).sum() / lengths.sum())
+    seconds = float(lengths.sum()) / 1e9
+    peak_w = float(values_w.max())
+    if power_w <= 0:
+        return _Part(power_w, seconds, peak_w, math.inf)
+    bound = math.hypot(update_s / seconds * max(peak_w / power_w, 1.0), step_s / seconds)
+    return _Part(power_w, seconds, peak_w, bound)
+
+
+def _joined(parts: Sequence[_Part], spans: Spans, looks: Estimate, method: str, gap_share: float) -> Estimate:
+    """Spans together: power weighted with their durations, bounds added up as if they all erred alike."""
+    durations = [(end - start) / 1e9 for start, end in spans]
+    total_s = sum(durations)
+    energy_j = sum(part.power_w * seconds for part, seconds in zip(parts, durations, strict=True))
+    power_w = energy_j / total_s
+    if not math.isfinite(power_w) or power_w <= 0:
+        return looks._replace(reason=f"the sensor says {power_w:g} W under load, which cannot be")
+    errors = sum(part.bound * part.power_w * seconds for part, seconds in zip(parts, durations, strict=True))
+    return looks._replace(
+        power_w=power_w,
+        method=method,
+        peak_w=max(part.peak_w for part in parts),
+        u_window=errors / energy_j + gap_share,
+    )
+
+
+def _with_phases(u_window: float, powers_w: Sequence[float]) -> float | None:
+    """``u_window`` with the spread between spans of different phase; None if there is only one."""
+    if len(powers_w) < 2:
+        return None
+    spread = relative_half_width(powers_w)
+    return None if spread is None else math.hypot(u_window, spread)
