@@ -15,7 +15,7 @@ from backends import REGISTRY as BACKENDS
 from harness.discovery import BackendReport
 from harness.suite import CaseEntry, Suite, entry_axes
 from results.errors import BackendUnavailable, SuiteError, UnknownNameError, UsageError, did_you_mean
-from results.records import PHASES, PRECISIONS, CaseSpec, PlannedCase, Scalar
+from results.records import PHASES, PRECISIONS, CaseSpec, MeasureSpec, PlannedCase, Scalar
 from workloads import REGISTRY as WORKLOADS
 from workloads.base import WorkloadSpec
 
@@ -25,7 +25,8 @@ class Filters(msgspec.Struct, frozen=True, kw_only=True):
 
     ``workloads``, ``phases`` and ``backends`` narrow (shell patterns for workloads);
     ``precisions`` replaces the suite's precisions; ``device`` is ``auto`` (each backend's
-    best) or a device id or kind.
+    best) or a device id or kind. ``energy=False`` asks no power meter; ``energy_seconds`` replaces
+    the least windows for energy of suite and cases.
     """
 
     device: str = "auto"
@@ -34,6 +35,8 @@ class Filters(msgspec.Struct, frozen=True, kw_only=True):
     precisions: tuple[str, ...] = ()
     backends: tuple[str, ...] = ()
     replicates: int | None = None
+    energy: bool = True
+    energy_seconds: float | None = None
 
 
 def check_filters(filters: Filters) -> None:
@@ -67,16 +70,27 @@ def combine(suite: Suite, filters: Filters) -> list[CaseSpec]:
         UnknownNameError: a name in the suite is unknown.
         UsageError: the filters leave nothing.
     """
-    cases: dict[str, CaseSpec] = {}
-    for number, entry in enumerate(suite.case):
-        place = f"{suite.source}: case[{number}]"
-        for values in _combinations(entry, filters, place):
-            case = _case(entry, values, place)
-            cases[case.id] = case
+    cases = {case.id: case for case, _ in _entries(suite, filters)}
     if not cases:
         given = ", ".join(f"--{key.rstrip('s')} {','.join(value)}" for key, value in _given(filters).items())
         raise UsageError(f"suite {suite.suite.name!r} has no case that matches {given}")
     return list(cases.values())
+
+
+def _entries(suite: Suite, filters: Filters) -> Iterable[tuple[CaseSpec, CaseEntry]]:
+    """Every case with the entry it is from."""
+    for number, entry in enumerate(suite.case):
+        place = f"{suite.source}: case[{number}]"
+        for values in _combinations(entry, filters, place):
+            yield _case(entry, values, place), entry
+
+
+def measure_spec(suite: Suite, filters: Filters) -> MeasureSpec:
+    """The suite's measuring limits as the command line changes them."""
+    spec = msgspec.structs.replace(suite.measure, energy=suite.measure.energy and filters.energy)
+    if filters.energy_seconds is None:
+        return spec
+    return msgspec.structs.replace(spec, energy_min_seconds=filters.energy_seconds)
 
 
 def place(
@@ -90,8 +104,15 @@ def place(
     """
     devices = resolve_devices(filters.device, reports)
     replicates = filters.replicates or suite.measure.replicates
-    placed = [msgspec.structs.replace(case, device=devices[case.backend]) for case in cases]
-    return [PlannedCase(case=case, replicates=replicates) for case in placed]
+    own = {case.id: entry.energy_seconds for case, entry in _entries(suite, filters) if entry.energy_seconds}
+    return [
+        PlannedCase(
+            case=msgspec.structs.replace(case, device=devices[case.backend]),
+            replicates=replicates,
+            energy_seconds=own.get(case.id) if filters.energy_seconds is None else None,
+        )
+        for case in cases
+    ]
 
 
 def resolve_devices(wanted: str, reports: Sequence[BackendReport]) -> dict[str, str]:

@@ -22,7 +22,7 @@ from harness.suite import Suite, load_suite
 from harness.supervisor import Supervisor
 from results.completeness import endings
 from results.errors import UsageError
-from results.records import GOOD_STATUSES, CaseSpec, MeasureSpec, RunInfo
+from results.records import GOOD_STATUSES, CaseSpec, RunInfo
 from results.store import LOG_FILE, StoredRun, open_run
 from results.store_writer import RunWriter
 from workloads import REGISTRY as WORKLOADS
@@ -90,7 +90,7 @@ class Session:
             command=storable(" ".join(sys.argv[1:])),
             created_at=now.isoformat(timespec="seconds"),
             order_seed=order_seed(now),
-            measure=suite.measure,
+            measure=plan.measure_spec(suite, filters),
             environment=environment.describe(),
             devices=tuple(device for report in reports for device in report.devices),
             plan=tuple(planned),
@@ -100,7 +100,7 @@ class Session:
         )
         order = plan.schedule(planned, info.order_seed)
         with RunWriter.create(folder, info) as writer:
-            self._measure(order, info.measure, writer, supervisor, interrupts)
+            self._measure(order, info, writer, supervisor, interrupts)
         return open_run(folder)
 
     def resume(self, folder: Path) -> StoredRun:
@@ -131,13 +131,14 @@ class Session:
         self._say(f"loading {', '.join(names)} and looking for devices")
         supervisor = Supervisor(preload_modules(names), log_path)
         check_same_devices(info, discover(supervisor, names, log_path))
-        self._measure(left, info.measure, writer, supervisor, interrupts)
+        self._measure(left, info, writer, supervisor, interrupts)
 
     def _measure(
-        self, order: Slots, spec: MeasureSpec, writer: RunWriter, supervisor: Supervisor, interrupts: Interrupts
+        self, order: Slots, info: RunInfo, writer: RunWriter, supervisor: Supervisor, interrupts: Interrupts
     ) -> None:
+        own = {planned.case.id: planned.energy_seconds for planned in info.plan if planned.energy_seconds}
         with self._progress(len(order)) as progress:
-            measure_all(order, spec, writer, supervisor, progress, interrupts)
+            measure_all(order, info.measure, writer, supervisor, progress, interrupts, own)
 
     def _default_suite(self, reports: Sequence[BackendReport], filters: plan.Filters) -> Suite:
         name, reason = default_suite(reports, filters.device)

@@ -18,6 +18,7 @@
     backend = "torch"               # default: torch
     shape = { prompt_tokens = 64 }  # default: the preset's
     options = { compile = [false, true] }
+    energy_seconds = 30.0           # least window for energy; default: measure.energy_min_seconds
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ from typing import Any
 
 import msgspec
 
-from harness.suite_limits import check_axis, check_entry, check_measure
+from harness.suite_limits import check_axis, check_entry, check_measure, check_seconds
 from results.configs import config_path
 from results.errors import SuiteError, UnknownNameError, did_you_mean
 from results.records import MeasureSpec, Phase, Precision, Scalar, Scenario
@@ -57,6 +58,7 @@ class CaseEntry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     options: dict[str, Scalar | list[Scalar]] = {}
     scenarios: tuple[Scenario, ...] = ("throughput", "latency")
     seed: int = 0
+    energy_seconds: float | None = None
 
 
 class Suite(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -149,6 +151,7 @@ def _check_values(suite: Suite, source: str) -> None:
     for number, entry in enumerate(suite.case):
         place = f"{source}: case[{number}]"
         check_entry(entry.scenarios, entry.seed, place)
+        check_seconds(entry.energy_seconds, f"{place}.energy_seconds")
         for key, values in entry_axes(entry).items():
             check_axis(key, values, place)
 

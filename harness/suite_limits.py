@@ -66,6 +66,12 @@ def check_entry(scenarios: Sequence[str], seed: int, place: str) -> None:
     _check_range(seed, 0, MAX_SEED, f"{place}.seed")
 
 
+def check_seconds(seconds: float | None, place: str) -> None:
+    """Raise SuiteError for a duration that is not finite, not above 0 or longer than a week; None is none."""
+    if seconds is not None and not (math.isfinite(seconds) and 0 < seconds <= MAX_SECONDS):
+        raise SuiteError(f"{place}: must be greater than 0 and at most {MAX_SECONDS:.15g}, is {seconds}")
+
+
 def _check_range(value: float, least: int, most: int, place: str) -> None:
     if not least <= value <= most:
         raise SuiteError(f"{place}: must be at least {least} and at most {most}, is {value}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -30,6 +31,12 @@ def _given(ctx: click.Context, option: click.Parameter, value: str | None) -> st
     return value
 
 
+def _wall(ctx: click.Context, option: click.Parameter, value: str | None) -> str | None:
+    """A file name that workers can open wherever they are."""
+    given = _given(ctx, option, value)
+    return str(Path(given).absolute()) if given is not None else None
+
+
 @click.command("run")
 @click.argument("suite", required=False, callback=_given)
 @click.option(
@@ -49,6 +56,11 @@ def _given(ctx: click.Context, option: click.Parameter, value: str | None) -> st
               help="Folder for the run. Default: chipmark-runs/<time>-<suite>.")  # fmt: skip
 @click.option("--resume", callback=_given, metavar="RUN",
               help="Go on with a stored run: measure only what is missing or failed.")  # fmt: skip
+@click.option("--no-energy", is_flag=True, help="Ask no power meter: shorter on a device that has one.")
+@click.option("--energy-seconds", type=click.FloatRange(0, 86_400), metavar="S",
+              help="Least window for energy, where a meter reads the device; quote from 30 up.")  # fmt: skip
+@click.option("--wall-meter", callback=_wall, metavar="CSV",
+              help="Times and watts that a logger appends to this file, as a further power meter.")  # fmt: skip
 @click.option("--check", is_flag=True,
               help="Fail unless cases, work, parameters, peak memory and numerics are as expected.")  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON on stdout.")
@@ -56,6 +68,7 @@ def _given(ctx: click.Context, option: click.Parameter, value: str | None) -> st
 def command(
     suite: str | None, device: str, backend: tuple[str, ...], workload: tuple[str, ...], phase: tuple[str, ...],
     precision: tuple[str, ...], replicates: int | None, out: str | None, resume: str | None,
+    no_energy: bool, energy_seconds: float | None, wall_meter: str | None,
     check: bool, as_json: bool, quiet: bool,
 ) -> int:  # fmt: skip
     """Measure SUITE (smoke, edge, standard, or a TOML file) on this machine and store the run.
@@ -77,8 +90,9 @@ def command(
 
     filters = Filters(
         device=device, backends=backend, workloads=workload, phases=phase, precisions=precision,
-        replicates=replicates,
+        replicates=replicates, energy=not no_energy, energy_seconds=energy_seconds,
     )  # fmt: skip
+    _attach_wall_meter(wall_meter)
     session = Session(lambda total: progress_for(total, quiet), (lambda text: None) if quiet else say)
     if resume is not None:
         _refuse_with_resume(suite, filters, out)
@@ -90,12 +104,24 @@ def command(
     return _report(session, stored, as_json, expected)
 
 
+def _attach_wall_meter(file: str | None) -> None:
+    """Workers are told of the file by their environment, as if the user had set the variable."""
+    from harness.meters.wall_file import WALL_METER_VARIABLE, check_wall_file
+
+    if file is not None:
+        os.environ[WALL_METER_VARIABLE] = file
+    if os.environ.get(WALL_METER_VARIABLE):
+        check_wall_file(Path(os.environ[WALL_METER_VARIABLE]))
+
+
 def _refuse_with_resume(suite: str | None, filters: object, out: str | None) -> None:
     from harness.plan import Filters
     from results.errors import UsageError
 
     if suite is not None or out is not None or filters != Filters():
-        raise UsageError("--resume goes on with a run as it was planned: give no suite, filter or --out with it")
+        raise UsageError(
+            "--resume goes on with a run as it was planned: give no suite, filter, energy option or --out with it"
+        )
 
 
 def _report(session: Session, stored: StoredRun, as_json: bool, expected: Expectation | None) -> int:

@@ -26,10 +26,13 @@ from results.records import MeasureSpec, Scenario
 RUN_IN_S = 0.3
 # After the window only the last tick of a counter is awaited.
 RUN_OUT_S = 0.25
+# Neither takes more than this share of the pass: short passes are for showing that things work.
+MAX_RUN_SHARE = 0.2
 # Steps are run in and out in batches of about this long, with a sync after each.
 BATCH_NS = 50_000_000
-# Spans of different phase in a pass on part-time sensors; with 4, a t interval of their mean is 1.6 sd wide.
-NUM_PHASES = 4
+# Spans of different phase in a pass on part-time sensors, two of the ten chunks each; a t interval of the mean
+# of 5 is 1.2 standard deviations of one wide.
+NUM_PHASES = 5
 # The pause between two phases is a random part of this; no known sensor's period is longer.
 MAX_PAUSE_S = 0.1
 # The least window is longer than asked for by a random part of this, so that it is no multiple of a period.
@@ -83,7 +86,9 @@ class EnergyPass:
 
     def __init__(self, meters: DeviceMeters, scenario: Scenario, load: Load, least_s: float) -> None:
         self._meters, self._scenario, self._load = meters, scenario, load
-        self._phase_s = least_s / NUM_PHASES if meters.part_time else float("inf")
+        self._phase_s = 0.95 * least_s / NUM_PHASES if meters.part_time else float("inf")
+        self._run_in_s = min(RUN_IN_S + (meters.averaging_s or 0.0), MAX_RUN_SHARE * least_s)
+        self._run_out_s = min(RUN_OUT_S, MAX_RUN_SHARE * least_s)
         self._spans: list[Span] = []
         self._opened_ns = self._busy_ns = self._steps = 0
         self._loaded_s = 0.0
@@ -109,11 +114,11 @@ class EnergyPass:
         if not self._meters.names:
             return self._meters.stop(EnergyWindow(()), self._scenario, None)
         self._close()
-        self._load.run(RUN_OUT_S)
+        self._load.run(self._run_out_s)
         return self._meters.stop(self._window(), self._scenario, sum(span.steps for span in self._spans))
 
     def _open(self) -> None:
-        self._loaded_s = self._load.run(RUN_IN_S + (self._meters.averaging_s or 0.0))
+        self._loaded_s = self._load.run(self._run_in_s)
         self._busy_ns = self._steps = 0
         self._opened_ns = self._load.clock.now_ns()
 
