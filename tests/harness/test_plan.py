@@ -5,7 +5,7 @@ from collections import Counter
 import pytest
 
 from harness.discovery import BackendReport
-from harness.plan import Filters, check_filters, combine, place, resolve_devices, schedule
+from harness.plan import Filters, check_filters, combine, measure_spec, place, resolve_devices, schedule
 from harness.session import default_suite
 from harness.suite import load_suite, parse_suite
 from results.errors import BackendUnavailable, SuiteError, UnknownNameError, UsageError
@@ -141,6 +141,47 @@ def test_the_default_suite_fits_the_device() -> None:
     assert default_suite([TORCH_GPU], "cpu")[0] == "smoke"
     small = BackendReport(name="torch", devices=(Device(id="mps", backend="torch", kind="mps", name="M1"), CPU))
     assert default_suite([small], "auto")[0] == "edge"
+
+
+def test_a_case_keeps_its_own_window_for_energy_unless_the_command_gives_one() -> None:
+    text = """
+[suite]
+name = "t"
+[measure]
+energy_min_seconds = 5
+[[case]]
+workload = "llm-decoder"
+phase = ["prefill", "decode"]
+precision = ["fp32", "bf16"]
+[[case]]
+workload = "llm-decoder"
+phase = "decode"
+precision = "bf16"
+energy_seconds = 30
+"""
+    parsed = parse_suite(text, "t.toml")
+    planned = expand(parsed, Filters(), (TORCH_CPU,))
+    assert len(planned) == 4, "the same case named again is the same case"
+    own = {(p.case.phase, p.case.precision): p.energy_seconds for p in planned}
+    assert own.pop(("decode", "bf16")) == 30.0
+    assert set(own.values()) == {None}
+    assert measure_spec(parsed, Filters()).energy_min_seconds == 5.0
+
+    asked = Filters(energy_seconds=2.0)
+    assert {p.energy_seconds for p in expand(parsed, asked, (TORCH_CPU,))} == {None}
+    assert measure_spec(parsed, asked).energy_min_seconds == 2.0
+    assert (measure_spec(parsed, Filters()).energy, measure_spec(parsed, Filters(energy=False)).energy) == (True, False)
+
+
+def test_the_headline_rows_of_the_standard_suite_have_long_windows() -> None:
+    standard = load_suite("standard")
+    planned = place(combine(standard, Filters()), standard, Filters(), [TORCH_GPU])
+    headline = [p for p in planned if p.energy_seconds]
+    assert {p.energy_seconds for p in headline} == {30.0}
+    assert {(p.case.workload, p.case.phase) for p in headline} == {
+        ("llm-decoder", phase) for phase in ("train", "prefill", "decode")
+    }
+    assert len({p.case.id for p in planned}) == len(planned)
 
 
 def test_schedule_interleaves_replicates_in_a_seeded_random_order() -> None:

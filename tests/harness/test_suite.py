@@ -56,6 +56,8 @@ def test_the_three_suites_ship() -> None:
         (('workload = "llm-decoder"', ""), "mine.toml: case[0]: Object missing required field `workload`"),
         (("min_seconds = 1", "max_seconds = inf"), "mine.toml: measure.max_seconds: must be greater than 0 and at most 604800, is inf"),
         (("min_seconds = 1", "timeout_seconds = nan"), "mine.toml: measure.timeout_seconds: must be greater than 0"),
+        (("min_seconds = 1", "energy_min_seconds = -1"), "mine.toml: measure.energy_min_seconds: must be at least 0 and at most 604800, is -1"),
+        (("min_seconds = 1", "energy_idle_seconds = nan"), "mine.toml: measure.energy_idle_seconds: must be at least 0"),
         (("min_seconds = 1", "half_width = 2"), "mine.toml: measure.half_width: must be greater than 0 and at most 1, is 2"),
         (("min_seconds = 1", "half_width = 0"), "mine.toml: measure.half_width: must be greater than 0 and at most 1, is 0"),
         (("min_seconds = 1", "replicates = 99999"), "mine.toml: measure.replicates: must be greater than 0 and at most 10000"),
