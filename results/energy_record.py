@@ -19,6 +19,7 @@ SCOPES = {
     "node": "the whole server, by its management controller",
     "module": "GPU and CPU of one module",
     "gpu_board": "one accelerator board",
+    "gpu_package": "the package of one accelerator, without the rest of its board",
     "gpu_memory": "the memory of one accelerator",
     "soc": "a whole system on chip",
     "cpu_package": "all CPU packages of the machine",
