@@ -13,6 +13,7 @@ NAMES = (
     "smoke_suite",
     "verdict_rates",
     "compare_speed",
+    "energy_accuracy",
 )
 
 
