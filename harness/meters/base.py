@@ -33,6 +33,8 @@ class Capability(Record, frozen=True, kw_only=True):
         update_s: the sensor's period.
         averaging_s: the time each power value is an average of.
         part_time: the sensor looks at part of each period only.
+        covers_device: the main scope holds the device. False for the host's CPU beside an accelerator:
+            that is told beside, and never in place of the accelerator's energy.
         beside: other scopes that are read as well, each a record of its own.
         notes: what to know about the numbers.
     """
@@ -48,6 +50,7 @@ class Capability(Record, frozen=True, kw_only=True):
     update_s: float | None = None
     averaging_s: float | None = None
     part_time: bool = False
+    covers_device: bool = True
     beside: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
 

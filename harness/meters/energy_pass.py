@@ -144,8 +144,8 @@ class EnergyPass:
 
 
 def energy_budget(budget: Budget, spec: MeasureSpec, meters: DeviceMeters, *, is_main: bool) -> Budget:
-    """``budget`` of a pass, long enough for its energy where a meter reads the device."""
-    if not (meters.names and is_main and spec.energy_min_seconds > 0):
+    """``budget`` of a pass, long enough for its energy where a meter covers the device."""
+    if meters.reason or not (meters.names and is_main and spec.energy_min_seconds > 0):
         return budget
     least_ns = round(spec.energy_min_seconds * (1 + JITTER * random.random()) * 1e9)
     return budget._replace(min_ns=max(budget.min_ns, least_ns), max_ns=max(budget.max_ns, round(CAP_FACTOR * least_ns)))

@@ -28,7 +28,7 @@ class Metered(NamedTuple):
 class DeviceMeters:
     """The meters of one device.
 
-    ``names`` can read it, in order of preference; ``reason`` says why not if there is none.
+    ``names`` can read something of it, in order of preference; ``reason`` says why none covers the device.
     """
 
     def __init__(self, device: Device, wanted: bool = True) -> None:
@@ -36,14 +36,15 @@ class DeviceMeters:
         self._meters: dict[str, Meter] = {}
         self._failed: dict[str, str] = {}  # meter -> what went wrong in this pass
         answers = {name: ask(name, device) for name in ordered_names()} if wanted else {}
-        for name, answer in answers.items():
-            if not answer.reason:
-                self._meters[name] = meters.REGISTRY.get(name)
-        self.reason = "" if self._meters else (no_meter_reason(device, answers) if wanted else NOT_WANTED)
-        used = [answers[name] for name in self._meters]
+        readable = [name for name, answer in answers.items() if not answer.reason]
+        covering = [name for name in readable if answers[name].covers_device]
+        # The main one first; what only covers the host comes after it, and never in its place.
+        for name in (*covering, *(name for name in readable if name not in covering)):
+            self._meters[name] = meters.REGISTRY.get(name)
+        self.reason = "" if covering else (no_meter_reason(device, answers) if wanted else NOT_WANTED)
         # How the main one samples, and how far back the averages of any reach.
-        self.part_time = bool(used) and used[0].part_time
-        self.averaging_s = max((answer.averaging_s for answer in used if answer.averaging_s), default=None)
+        self.part_time = any(answers[name].part_time for name in covering[:1])
+        self.averaging_s = max((a for name in readable if (a := answers[name].averaging_s)), default=None)
 
     @property
     def names(self) -> list[str]:
@@ -58,9 +59,8 @@ class DeviceMeters:
 
     def stop(self, window: EnergyWindow, scenario: Scenario | None, steps: int | None) -> Metered:
         """End reading; one reading at least, with a reason if there is no number."""
-        if not self._meters:
-            return Metered((EnergyReading(scenario=scenario, reason=self.reason),), {})
-        readings: list[EnergyReading] = []
+        missing = [EnergyReading(scenario=scenario, reason=self.reason)] if self.reason else []
+        readings: list[EnergyReading] = missing
         traces: dict[str, Trace] = {}
         for name, meter in self._meters.items():
             found: list[EnergyReading] = []
@@ -108,7 +108,7 @@ def ordered_names() -> list[str]:
 
 def no_meter_reason(device: Device, answers: dict[str, Capability]) -> str:
     """Why no meter reads ``device``: what those say that are for such devices."""
-    told = [f"{name}: {answer.reason}" for name, answer in answers.items() if answer.applies]
+    told = [f"{name}: {answer.reason}" for name, answer in answers.items() if answer.applies and answer.reason]
     return "; ".join(told) or f"no power meter is for a device of kind {device.kind}"
 
 

@@ -12,9 +12,11 @@ class FakeMeter:
     """Says ``power_w`` for whatever window it is given; goes wrong where told to."""
 
     def __init__(
-        self, power_w: float = 100.0, *, part_time: bool = False, fails_at: str = "", reason: str = ""
-    ) -> None:
+        self, power_w: float = 100.0, *, part_time: bool = False, fails_at: str = "", reason: str = "",
+        covers_device: bool = True,
+    ) -> None:  # fmt: skip
         self.power_w, self.part_time, self.fails_at, self.reason = power_w, part_time, fails_at, reason
+        self.covers_device = covers_device
         self.log: list[str] = []
         self.windows: list[EnergyWindow] = []
 
@@ -25,7 +27,13 @@ class FakeMeter:
 
     def probe(self, device: Device) -> Capability:
         self._do("probe")
-        return Capability(reason=self.reason, scope="gpu_board", source="fake", part_time=self.part_time)
+        return Capability(
+            reason=self.reason,
+            scope="gpu_board",
+            source="fake",
+            part_time=self.part_time,
+            covers_device=self.covers_device,
+        )
 
     def start(self, device: Device) -> None:
         self._do("start")

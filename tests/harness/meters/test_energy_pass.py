@@ -36,8 +36,12 @@ def only(monkeypatch: pytest.MonkeyPatch):
 
 
 def measure(
-    backend: FakeBackend, monkeypatch: pytest.MonkeyPatch, idle=None, phase="infer", **measuring: object
-) -> Measurement:  # noqa: F811
+    backend: FakeBackend,  # noqa: F811
+    monkeypatch: pytest.MonkeyPatch,
+    idle=None,
+    phase="infer",
+    **measuring: object,
+) -> Measurement:
     clock = backend.step.clock
     monkeypatch.setattr(time, "sleep", lambda seconds: setattr(clock, "ns", clock.ns + round(seconds * 1e9)))
     spec = MeasureSpec(min_seconds=0.5, min_iterations=30, max_seconds=60.0, warmup_max_seconds=5.0, **measuring)
@@ -168,6 +172,20 @@ def test_without_energy_no_meter_is_asked(backend, only, monkeypatch) -> None:  
     m = measure(backend, monkeypatch, energy=False)
     assert fake.log == []
     assert {reading.reason for reading in m.energy} == {"energy was not asked for"}
+
+
+def test_what_only_covers_the_host_is_told_beside_and_never_in_place_of_the_device(backend, only, monkeypatch) -> None:  # noqa: F811
+    host = FakeMeter(40.0, covers_device=False)
+    only(card=FakeMeter(reason="shared_device: MIG"), host=host)
+    m = measure(backend, monkeypatch, energy_idle_seconds=0.0)
+    main, beside = m.energy[:2]
+    assert (main.energy_j, main.reason, main.scenario) == (None, "card: shared_device: MIG", "throughput")
+    assert (beside.meter, beside.average_power_w) == ("host", 40.0)
+    assert sum(w.elapsed_ns for w in m.timing.windows) < 2e9, "no window is stretched for what is only beside"
+
+    only(a_host=host, card=FakeMeter(90.0))
+    main, beside = measure(backend, monkeypatch, energy_idle_seconds=0.0).energy[:2]
+    assert (main.meter, beside.meter) == ("card", "a_host")
 
 
 def test_budgets_are_stretched_for_the_main_pass_only(only) -> None:
