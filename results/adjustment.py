@@ -17,6 +17,7 @@ from results.comparison import Adjustment, CaseComparison
 from results.many_metrics import benjamini_hochberg, holm
 from results.sessions_needed import with_need
 from results.verdict import Rule
+from results.verdict_reason import verdict_word
 
 FAMILY_ALPHA = 0.05
 
@@ -55,8 +56,9 @@ def _with_p(row: CaseComparison, p_adjusted: float, method: Adjustment, number: 
     if row.verdict not in ("slower", "faster") or p_adjusted <= FAMILY_ALPHA:
         return row
     name = {"holm": "Holm", "benjamini-hochberg": "Benjamini-Hochberg"}[method]
+    alone = verdict_word(row.metric, row.verdict)
     reason = (
-        f"{row.reason}; alone it would be {row.verdict}, but among {number} metrics its adjusted p-value "
+        f"{row.reason}; alone it would be {alone}, but among {number} metrics its adjusted p-value "
         f"is {p_adjusted:.2g} ({name}), above {FAMILY_ALPHA:g}"
     )
     return msgspec.structs.replace(row, verdict="inconclusive", reason=reason)

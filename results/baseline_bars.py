@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from results.errors import RunFolderError
-from results.failed_guards import by_guard
+from results.failed_guards import by_guard, of_energy
 from results.records import Device, Measurement
 from results.replicates import check
 from results.store import StoredRun
@@ -21,9 +21,13 @@ FUNCTIONAL_ONLY = ("functional_only", "simulated")
 def reasons_against(run: StoredRun, measurements: Sequence[Measurement], device: Device | None) -> list[str]:
     """Why the replicates of one case of a run may not become a baseline; empty if they may.
 
-    All of them are barred if one is: what is left would be a choice of what went well.
+    All of them are barred if one is: what is left would be a choice of what went well. Guards on
+    the energy bar nothing: it is not part of the baseline then (``results.energy_evidence``).
     """
-    failed = [[f"{g.name}: {g.reason}" for g in m.guards if g.verdict == "FAIL"] for m in measurements]
+    failed = [
+        [f"{g.name}: {g.reason}" for g in m.guards if g.verdict == "FAIL" and not of_energy(g.name)]
+        for m in measurements
+    ]
     return [
         *_device_reasons(device),
         *(reason for m in measurements for reason in _reasons(run, m)),

@@ -11,6 +11,7 @@ from results.baseline_thin import mixed, thinness
 from results.baseline_writer import NewSession, StoreWriter
 from results.case_comparison import FIELDS, GATING_ORDER
 from results.comparison import ComparedMetric
+from results.energy_row import absence, left_out
 from results.errors import BaselineError
 from results.evidence import session_cases
 from results.records import Measurement, PlannedCase
@@ -87,12 +88,19 @@ def _session(
     if not reasons and len(evidence.processes) < len(measurements):  # what would not be compared is no baseline
         reasons = [evidence.problem] if evidence.problem else list(evidence.left_out)
     measured = [metric for metric, field in FIELDS.items() if _all_have(evidence, field)]
-    reasons = reasons or [f"{metric} is to decide and was not measured" for metric in gating if metric not in measured]
+    no_energy = absence(evidence.processes, measurements)
+    reasons = reasons or [_undecided(metric, evidence) for metric in gating if metric not in measured]
     if reasons:
         raise BaselineError("\n".join(dict.fromkeys(" ".join(reason.split()) for reason in reasons)))
     default = [metric for metric in GATING_ORDER if metric in measured][:1]
     session = NewSession(run, planned.case, measurements, device, evidence.keys, evidence.context, default)
-    return session, cautions(measurements)
+    told = [f"energy is not part of it, or not of all its processes: {no_energy}"] if no_energy else []
+    return session, [*cautions(measurements), *told]
+
+
+def _undecided(metric: ComparedMetric, evidence: SessionCase) -> str:
+    why = left_out([evidence]) if metric == "energy" else ""
+    return f"{metric} is to decide and was not measured{f': {why}' if why else ''}"
 
 
 def _all_have(evidence: SessionCase, field: str) -> bool:

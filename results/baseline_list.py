@@ -71,6 +71,7 @@ def _line(entry: Entry, session: BaselineSession) -> SessionLine:
         mean_step_s=_median(processes, "mean_step_s"),
         median_s=_median(processes, "median_s"),
         p99_s=_median(processes, "p99_s"),
+        step_j=_median(processes, "step_j"),
         problem="; ".join(dict.fromkeys(case.problem for case in found if case.problem)),
     )
 

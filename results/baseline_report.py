@@ -37,7 +37,7 @@ class CreateReport(Record, frozen=True, kw_only=True):
 
 
 class SessionLine(Record, frozen=True, kw_only=True):
-    """One session of an entry. Times are seconds of one step, medians over its processes."""
+    """One session of an entry. Times and energy are of one step, medians over its processes."""
 
     session_id: str
     run_id: str
@@ -49,6 +49,7 @@ class SessionLine(Record, frozen=True, kw_only=True):
     mean_step_s: float | None = None
     median_s: float | None = None
     p99_s: float | None = None
+    step_j: float | None = None  # None: no energy that can be compared
     problem: str = ""  # why there is nothing to compare with, if so
 
 

@@ -6,8 +6,11 @@ import math
 from collections.abc import Callable, Collection, Sequence
 from typing import NamedTuple
 
+import msgspec
+
 from results.case_matching import Group
 from results.comparison import CaseComparison, ComparedMetric, Difference, Judgement, Verdict
+from results.energy_row import energy_differences, has_energy, left_out, too_uncertain
 from results.record import Scalar
 from results.session_case import SessionCase
 from results.sessions_apart import num_close
@@ -22,13 +25,15 @@ from results.usable_sessions import (
     typical,
     usable,
 )
-from results.verdict import ACCELERATOR_PRIOR, CPU_PRIOR, RULE, Prior, Rule, judge
+from results.verdict import ACCELERATOR_PRIOR, CPU_PRIOR, RULE, Prior, Rule, judge, spread
+from results.verdict_reason import change, of_energy
 
-# Metric -> the field of a process that holds its time in seconds.
+# Metric -> the field of a process that holds its time in seconds, or the energy of a step in joules.
 FIELDS: dict[ComparedMetric, str] = {
     "throughput": "mean_step_s",
     "latency_p50": "median_s",
     "latency_p99": "p99_s",
+    "energy": "step_j",
 }
 # The first of these that the baseline measured gates, unless it declares what does; a candidate that
 # lacks it is not let through by another. One a case and the same for every phase: each gating metric
@@ -65,8 +70,7 @@ def prior_of(device_kind: str) -> Prior:
 
 def refused(new: Group, base: Group, found: Sequence[Difference], warnings: Sequence[str] = ()) -> Row:
     """``not-comparable``, naming every key that differs and both values."""
-    listed = "; ".join(f"{d.key} is {_shown(d.base)} in the baseline and {_shown(d.new)} here" for d in found)
-    return _unjudged(new, "not-comparable", listed, differences=tuple(found), warnings=tuple(warnings))
+    return _unjudged(new, "not-comparable", _listed(found), differences=tuple(found), warnings=tuple(warnings))
 
 
 def compare_case(new: Group, base: Group, options: Options) -> list[Row]:
@@ -126,7 +130,9 @@ class _Judged(NamedTuple):
         warnings = (*self.warnings, *quiet_warnings)
         judged = self._replace(base=base)
         rows = [judged._row(metric, values[metric], metric in gating, warnings, options) for metric in order]
-        return [*(self._not_measured(metric, warnings) for metric in missing), *rows]
+        if "energy" not in (*missing, *values) and has_energy(base) != has_energy(self.new):
+            rows.append(judged._not_measured("energy", warnings, gating=False))
+        return [*(judged._not_measured(metric, warnings) for metric in missing), *rows]
 
     def _gating(self, measured: Collection[ComparedMetric]) -> list[ComparedMetric]:
         declared = next((s.gating for s in self.base if s.gating is not None), None)
@@ -134,14 +140,16 @@ class _Judged(NamedTuple):
             return [metric for metric in FIELDS if metric in declared]
         return [metric for metric in GATING_ORDER if metric in measured][:1] or [GATING_ORDER[0]]
 
-    def _not_measured(self, metric: ComparedMetric, warnings: tuple[str, ...]) -> Row:
-        lacking = [
-            name
+    def _not_measured(self, metric: ComparedMetric, warnings: tuple[str, ...], gating: bool = True) -> Row:
+        lacking = {
+            name: left_out(side) if metric == "energy" else ""
             for name, side in (("the baseline", self.base), ("the candidate", self.new))
             if not log_values(side, FIELDS[metric])
-        ]
+        }
         reason = f"{metric} was not measured in {' and '.join(lacking) or 'any undisturbed process'}"
-        return _unjudged(self.group, "inconclusive", reason, metric=metric, warnings=warnings, failed=self.failed)
+        reason += "".join(f"; {name}: {why}" for name, why in lacking.items() if why)
+        row = _unjudged(self.group, "inconclusive", reason, metric=metric, warnings=warnings, failed=self.failed)
+        return row._replace(comparison=msgspec.structs.replace(row.comparison, gating=gating))
 
     def _row(
         self,
@@ -151,9 +159,20 @@ class _Judged(NamedTuple):
         warnings: tuple[str, ...],
         options: Options,
     ) -> Row:
+        if metric == "energy":
+            warnings += tuple(
+                f"{name}: energy is left out: {why}"
+                for name, side in (("candidate", self.new), ("baseline", self.base))
+                if (why := left_out(side))
+            )
+            refused_row = self._energy_refused(values, gating, warnings, options.rule)
+            if refused_row is not None:
+                return refused_row
         timed = [session.created_at for session in self.base if log_values([session], FIELDS[metric])]
         prior = prior_of(self.new[0].device_kind)._replace(num_close=num_close(timed))
         judgement = options.judge(*values, prior, options.rule)
+        if metric == "energy":
+            judgement = msgspec.structs.replace(judgement, reason=of_energy(judgement.reason))
         verdict, reason = judgement.verdict, judgement.reason
         disturbed = noise(self.new)
         if disturbed:
@@ -167,15 +186,32 @@ class _Judged(NamedTuple):
             gating=gating,
             verdict=verdict,
             reason=reason,
-            base_s=typical(values[0]),
-            new_s=typical(values[1]),
             judgement=judgement,
             failed=self.failed,
             circumstances=self.circumstances,
             warnings=warnings,
         )
+        comparison = msgspec.structs.replace(comparison, **_both(metric, values))
         # No number of sessions more would settle what a disturbed machine measured.
         return Row(comparison, None if disturbed else values, prior)
+
+    def _energy_refused(
+        self, values: tuple[Values, Values], gating: bool, warnings: tuple[str, ...], rule: Rule
+    ) -> Row | None:
+        """The row of an energy that may not be judged: measured in another way, or not precisely enough."""
+        found = energy_differences(self.base, self.new)
+        why = "" if found else too_uncertain(self.base, self.new, rule)
+        if not found and not why:
+            return None
+        verdict: Verdict = "not-comparable" if found else "inconclusive"
+        reason = (
+            _listed(found)
+            or f"{why}; a change of {change(spread(values[1]).mean - spread(values[0]).mean)} is not judged"
+        )
+        row = _unjudged(self.group, verdict, reason, "energy", tuple(found), warnings, self.failed)
+        both = _both("energy", values)
+        told = msgspec.structs.replace(row.comparison, gating=gating, circumstances=self.circumstances, **both)
+        return Row(told)
 
     def _resolution(self, rule: Rule) -> str:
         """What the candidate's self-check says about a host that cannot tell."""
@@ -191,6 +227,16 @@ class _Judged(NamedTuple):
             return ""
         best = f"{100 * ratio:.0f} % in {minutes:g} minutes at best"
         return f"; this host cannot resolve {limit} (its self-check: {best})"
+
+
+def _both(metric: ComparedMetric, values: tuple[Values, Values]) -> dict[str, float]:
+    """What is typical of both sides, by the names that the fields of a comparison have for it."""
+    unit = "j" if metric == "energy" else "s"
+    return {f"base_{unit}": typical(values[0]), f"new_{unit}": typical(values[1])}
+
+
+def _listed(found: Sequence[Difference]) -> str:
+    return "; ".join(f"{d.key} is {_shown(d.base)} in the baseline and {_shown(d.new)} here" for d in found)
 
 
 def _has_failed(new: Group, base: Group) -> bool:

@@ -6,6 +6,7 @@ something may not be compared (5), something is not known (4), all is the same o
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -18,6 +19,7 @@ from results.errors import ExitCode
 from results.session_case import SessionCase
 from results.usable_sessions import refusing
 from results.verdict import RULE, Rule, judge
+from results.verdict_reason import verdict_word
 
 EXIT_CODES: dict[Outcome, ExitCode] = {
     "faster": ExitCode.DONE,
@@ -104,15 +106,18 @@ def outcome_of(rows: Sequence[CaseComparison]) -> Outcome:
     return "faster" if "faster" in verdicts else "same"
 
 
+# Of what counts most; in words.
+_ORDER = (
+    "slower", "more energy", "not-comparable", "inconclusive", "faster", "less energy", "same", "same energy",
+)  # fmt: skip
+
+
 def _reason(rows: Sequence[CaseComparison]) -> str:
     gating = [row for row in rows if row.gating]
     if not gating:
         return "no case of the candidate is in the baseline, or none that works"
-    parts = []
-    for verdict in ("slower", "not-comparable", "inconclusive", "faster", "same"):
-        number = sum(row.verdict == verdict and not row.failed for row in gating)
-        if number:
-            parts.append(f"{number} {verdict}")
+    found = Counter(verdict_word(row.metric, row.verdict) for row in gating if not row.failed)
+    parts = [f"{found[word]} {word}" for word in _ORDER if found[word]]
     failed = len({row.case_id for row in rows if row.failed})
     if failed:
         parts.insert(0, f"{failed} no longer end well")

@@ -6,17 +6,19 @@ import math
 from collections.abc import Sequence
 
 from results import units
-from results.comparison import CaseComparison, ComparisonReport, Difference, Judgement, Side
+from results.comparison import VERDICTS, CaseComparison, ComparisonReport, Difference, Judgement, Side, Verdict
 from results.notes import one_line
 from results.record import Scalar
 from results.render import options_text, shape_text
+from results.verdict_reason import verdict_word
 
 # A throughput is compared by the time of a step, so that "+" means slower in every row.
-METRIC_LABELS = {"throughput": "mean step", "latency_p50": "p50", "latency_p99": "p99"}
+METRIC_LABELS = {"throughput": "mean step", "latency_p50": "p50", "latency_p99": "p99", "energy": "energy"}
 LEGEND = (
-    "time: new over base, + is slower, with its 99 % interval; mean step: over the throughput windows "
+    "change: of time, new over base, + is slower, with its 99 % interval; mean step: over the throughput windows "
     "(throughput is its inverse); p50, p99: of single steps"
 )
+ENERGY_LEGEND = "energy: change of the joules of a step, + is more energy; over the throughput pass, if there was one"
 SIDES_LEGEND = "base v new: sessions x processes of either side"
 TAU_LEGEND = "tau: sd of the drift between sessions; adjusted p: for the number of metrics"
 TOLD_LEGEND = "(in brackets): told only, does not count"
@@ -87,12 +89,32 @@ def numbers_text(row: CaseComparison) -> str:
     """``: +4.8 % (+3.1..+6.5) in time, base v new 3x5 v 1x5``; nothing where there are none."""
     if row.judgement is None:
         return ""
-    return f": {change_with_interval(row.judgement)} in time, base v new {sides(row.judgement)}"
+    quantity = "energy" if row.metric == "energy" else "time"
+    return f": {change_with_interval(row.judgement)} in {quantity}{_joules(row)}, base v new {sides(row.judgement)}"
+
+
+def word(row: CaseComparison) -> str:
+    """The verdict in words that suit the metric: of energies ``more energy``, not ``slower``."""
+    return "failed" if row.failed else verdict_word(row.metric, row.verdict)
+
+
+def energy_legend(rows: Sequence[CaseComparison]) -> list[str]:
+    """How to read rows of energy, if there are any."""
+    return [ENERGY_LEGEND] if any(row.metric == "energy" for row in rows) else []
+
+
+def outcome_text(report: ComparisonReport) -> str:
+    """The whole in words: ``slower``; ``more energy`` where no time became longer."""
+    deciding = [row for row in report.rows if row.gating and not row.failed and row.verdict == report.outcome]
+    words = dict.fromkeys(verdict_word(row.metric, row.verdict) for row in deciding)
+    if report.outcome not in ("slower", "faster") or report.outcome in words or not words:
+        return report.outcome
+    return ", ".join(words)
 
 
 def verdict_text(row: CaseComparison) -> str:
-    """The verdict; in brackets where it does not count."""
-    verdict = "failed" if row.failed else row.verdict
+    """The verdict in words that suit the metric; in brackets where it does not count."""
+    verdict = word(row)
     return verdict if row.gating or row.failed else f"({verdict})"
 
 
@@ -151,16 +173,33 @@ def general_lines(report: ComparisonReport) -> list[str]:
     return lines + [one_line(f"warning: {text}") for text in report.warnings]
 
 
+def _counts(report: ComparisonReport, verdict: Verdict, number: int) -> list[tuple[int, str]]:
+    """How often a verdict was drawn, and in which words; apart for energies where these differ."""
+    word_of_energy = verdict_word("energy", verdict)
+    if word_of_energy == verdict:
+        return [(number, verdict)]
+    of_energy = sum(row.gating and row.metric == "energy" and row.verdict == verdict for row in report.rows)
+    return [(number - of_energy, verdict), (of_energy, word_of_energy)]
+
+
 def counts_text(report: ComparisonReport) -> str:
     """``1 slower, 38 same, 1 inconclusive``; only what occurs, and what did not end well."""
-    found = [f"{number} {verdict}" for verdict, number in report.counts.items() if number]
+    numbers = [each for verdict in VERDICTS for each in _counts(report, verdict, report.counts.get(verdict, 0))]
+    found = [f"{number} {text}" for number, text in numbers if number]
     return ", ".join(found + ([f"{report.num_failed} failed"] if report.num_failed else [])) or "nothing compared"
 
 
 def last_line(report: ComparisonReport) -> str:
     """The whole verdict, what to do, and the exit code."""
     reason = f": {report.reason}" if report.reason else ""
-    return one_line(f"{report.outcome}{reason}; {ADVICE[report.outcome]} (exit code {report.exit_code})")
+    return one_line(f"{outcome_text(report)}{reason}; {ADVICE[report.outcome]} (exit code {report.exit_code})")
+
+
+def _joules(row: CaseComparison) -> str:
+    """`` (41.2 J to 43.8 J a step)``, for energies."""
+    if row.base_j is None or row.new_j is None:
+        return ""
+    return f" ({units.joules(row.base_j)} to {units.joules(row.new_j)} a step)"
 
 
 def _signed(ratio: float) -> str:

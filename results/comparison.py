@@ -1,6 +1,7 @@
 """The derived types of a comparison: what ``chipmark compare`` prints as JSON.
 
-Ratios are of times, new over base: above 1 is slower. An interval is the 99 % interval of the
+Ratios are of times, new over base: above 1 is slower. Those of the metric ``energy`` are of joules a
+step: ``slower`` then means more energy, ``faster`` less. An interval is the 99 % interval of the
 ratio. ``None`` means "not known"; ``reason`` says why.
 """
 
@@ -13,13 +14,14 @@ from results.records import CaseSpec
 
 # History of the format that ``chipmark compare --format json`` prints.
 #   1  first version
-COMPARISON_SCHEMA_VERSION = 1
+#   2  the metric energy, with base_j and new_j where the others have base_s and new_s
+COMPARISON_SCHEMA_VERSION = 2
 
 Verdict = Literal["faster", "slower", "same", "inconclusive", "not-comparable"]
 # Of a whole comparison; "failed": a case that ended well in the baseline did not end well now.
 Outcome = Literal["faster", "slower", "same", "inconclusive", "not-comparable", "failed"]
-# throughput: mean step time of the windows; latency_p50 and _p99: of single synced steps.
-ComparedMetric = Literal["throughput", "latency_p50", "latency_p99"]
+# throughput: mean step time of the windows; latency_p50 and _p99: of single synced steps; energy: joules a step.
+ComparedMetric = Literal["throughput", "latency_p50", "latency_p99", "energy"]
 Adjustment = Literal["holm", "benjamini-hochberg"]
 
 VERDICTS: tuple[Verdict, ...] = ("faster", "same", "slower", "inconclusive", "not-comparable")
@@ -68,8 +70,10 @@ class CaseComparison(Record, frozen=True, kw_only=True):
     gating: bool  # counts for the exit code
     verdict: Verdict
     reason: str
-    base_s: float | None = None  # geometric mean over the sessions
+    base_s: float | None = None  # of times; geometric mean over the sessions
     new_s: float | None = None
+    base_j: float | None = None  # of the energy of a step, likewise
+    new_j: float | None = None
     judgement: Judgement | None = None
     p_adjusted: float | None = None
     adjustment: Adjustment | None = None

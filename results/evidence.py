@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from results.baseline_records import run_identity
 from results.comparability import comparability
+from results.energy_evidence import step_energy
 from results.errors import RunFolderError
-from results.failed_guards import GUARDS_OF_TIMES
+from results.failed_guards import GUARDS_OF_TIMES, of_energy
 from results.process_stats import ProcessStats
 from results.records import Measurement, PlannedCase, RunInfo, Status
 from results.replicates import check
@@ -161,13 +162,18 @@ def _look(run: StoredRun, stored: Measurement, unpack: bool) -> _Seen:
     why_not = stats.problem or _contradiction(stats, stored)
     if why_not:
         return _Seen(stored, None, why_not)
+    step_j, energy = step_energy(stored, stats.mean_step_s)
     process = Process(
         replicate=stored.replicate,
         mean_step_s=stats.mean_step_s,
         median_s=stats.median_s,
         p99_s=stats.p99.value_s if stats.p99 else None,
+        step_j=step_j,
+        energy=energy,
         failed_guards=tuple(
-            f"{g.name}: {g.reason}" for g in stored.guards if g.verdict == "FAIL" and g.name not in GUARDS_OF_TIMES
+            f"{g.name}: {g.reason}"
+            for g in stored.guards
+            if g.verdict == "FAIL" and g.name not in GUARDS_OF_TIMES and not of_energy(g.name)
         ),
     )
     why_not = _unusable(process)

@@ -7,6 +7,13 @@ from collections.abc import Sequence
 # These look at the very times that are compared: to leave out processes by them would be to choose
 # evidence by its outcome, and what they warn of is in the interval already. They bar from baselines.
 GUARDS_OF_TIMES = ("step_slope", "step_spread", "step_tail")
+# These look at power readings only. They bar no time from anything: they take away a process's energy.
+ENERGY_GUARDS = "energy_"
+
+
+def of_energy(name: str) -> bool:
+    """Whether a guard of this name is about the energy and nothing else."""
+    return name.startswith(ENERGY_GUARDS)
 
 
 def by_guard(processes: Sequence[Sequence[str]], limit: int | None = None) -> list[str]:

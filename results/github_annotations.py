@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from results.compare_text import METRIC_LABELS, all_reasons, case_text, last_line, numbers_text, unpaired
+from results.compare_text import METRIC_LABELS, all_reasons, case_text, last_line, numbers_text, unpaired, word
 from results.comparison import CaseComparison, ComparisonReport
 from results.notes import one_line
 
@@ -55,7 +55,7 @@ def _found(report: ComparisonReport) -> Iterator[tuple[str, str, str]]:
         level = "notice" if verdict == "inconclusive" and report.allow_inconclusive else level
         for row in rows:
             if verdict == ("failed" if row.failed else row.verdict):
-                yield level, f"chipmark: {verdict}", _message(row)
+                yield level, f"chipmark: {word(row)}", _message(row)
     for level, what, labels in (
         ("warning", "not in the candidate", report.only_in_base),
         ("notice", "no baseline", report.only_in_candidate),

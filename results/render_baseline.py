@@ -93,6 +93,8 @@ def _session(session: SessionLine) -> list[str]:
         f"mean step {units.seconds(session.mean_step_s)}, p50 {units.seconds(session.median_s)}, "
         f"p99 {units.seconds(session.p99_s)}"
     )
+    if session.step_j is not None:
+        times += f", energy {units.joules(session.step_j)} a step"
     commit = f" ({session.git_commit})" if session.git_commit else ""
     origin = f"host {session.host_id}, chipmark {session.chipmark_version}{commit}"
     return [

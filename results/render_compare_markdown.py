@@ -16,8 +16,10 @@ from results.compare_text import (
     case_text,
     change_with_interval,
     counts_text,
+    energy_legend,
     general_lines,
     last_line,
+    outcome_text,
     row_reasons,
     shared_circumstances,
     side_text,
@@ -33,7 +35,7 @@ from results.render_markdown import escape
 # GitHub refuses comments of more than 65,536 characters.
 MAX_CHARACTERS = 60_000
 _COLUMNS = (
-    ("case", False), ("metric", False), ("time", True), ("throughput", True), ("base v new", False),
+    ("case", False), ("metric", False), ("change", True), ("throughput", True), ("base v new", False),
     ("verdict", False), ("note", False),
 )  # fmt: skip
 # Besides, where all of it is shown.
@@ -54,7 +56,7 @@ def _comment(report: ComparisonReport, limit: int) -> str:
     telling = [row for row in report.rows if row.failed or (row.gating and row.verdict != "same")]
     shared = shared_circumstances(report.rows)
     head = [
-        f"**chipmark: {escape(one_line(report.outcome))}** ({escape(counts_text(report))})",
+        f"**chipmark: {escape(one_line(outcome_text(report)))}** ({escape(counts_text(report))})",
         "",
         escape(last_line(report)),
         "",
@@ -68,6 +70,7 @@ def _comment(report: ComparisonReport, limit: int) -> str:
     if report.rows:
         legends = [
             LEGEND,
+            *energy_legend(report.rows),
             SIDES_LEGEND,
             TAU_LEGEND,
             *([TOLD_LEGEND] if any(not row.gating for row in report.rows) else []),

@@ -10,6 +10,7 @@ from results.compare_text import (
     SIDES_LEGEND,
     TOLD_LEGEND,
     change_with_interval,
+    energy_legend,
     general_lines,
     heading,
     last_line,
@@ -29,7 +30,7 @@ MAX_ROWS = 200
 COLUMNS = [
     TableColumn("case", 28, False),
     TableColumn("metric", 9, False),
-    TableColumn("time", 23, True),
+    TableColumn("change", 23, True),
     TableColumn("base v new", 12, False),
     TableColumn("verdict", 16, False),
     TableColumn("note", 6, False),
@@ -43,7 +44,7 @@ def table(report: ComparisonReport, width: int, color: bool) -> str:
     shared = shared_circumstances(report.rows)
     blocks = [_block(group, notes, shared) for group in _grouped(rows)]
     header = [side_text("candidate", report.candidate), side_text("base", report.base)]
-    legends = [LEGEND, SIDES_LEGEND] if rows else []
+    legends = [LEGEND, *energy_legend(rows), SIDES_LEGEND] if rows else []
     if any(not row.gating for row in rows):
         legends.append(TOLD_LEGEND)
     general = [*legends, *left_out, *general_lines(report)]

@@ -9,17 +9,39 @@ from __future__ import annotations
 from typing import Literal
 
 from results.record import Record, Scalar
-from results.records import CaseSpec, Status
+from results.records import CaseSpec, Scenario, Status
 from results.selfcheck_record import SelfCheck
 
 
+class StepEnergy(Record, frozen=True, kw_only=True):
+    """What stands behind the energy of a process's step, or why it has none.
+
+    ``why_not`` holds ``name: reason`` of each guard or gap that takes it away; it is empty where
+    nothing does. Uncertainties are relative half-widths of 95 % intervals.
+    """
+
+    scenario: Scenario | None = None  # the pass that was metered
+    scope: str | None = None
+    source: str | None = None
+    method: str | None = None
+    device_id: str | None = None
+    u_window: float | None = None
+    u_sensor: float | None = None
+    why_not: tuple[str, ...] = ()
+
+
 class Process(Record, frozen=True, kw_only=True):
-    """One process. Times in seconds; None where that scenario was not measured."""
+    """One process. Times in seconds; None where that scenario was not measured.
+
+    ``step_j`` is the energy of a step in joules, None where it is no evidence (``energy`` says why).
+    """
 
     replicate: int
     mean_step_s: float | None = None  # of the throughput windows
     median_s: float | None = None  # of single synced steps, steady part
     p99_s: float | None = None
+    step_j: float | None = None
+    energy: StepEnergy | None = None  # None: nobody asked for it
     failed_guards: tuple[str, ...] = ()  # "name: reason" of each guard on the machine that FAILed
 
 

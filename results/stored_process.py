@@ -19,6 +19,7 @@ from results.records import (
     CaseSpec,
     Measurement,
     SamplesRef,
+    Scenario,
     Stage,
     Status,
     Support,
@@ -54,6 +55,23 @@ class StoredTiming(msgspec.Struct):
     num_device_samples: int = 0
 
 
+class StoredEnergy(msgspec.Struct):
+    """Of an energy reading."""
+
+    scenario: Scenario | None = None
+    energy_j: float | None = None
+    average_power_w: float | None = None
+    duration_s: float | None = None
+    steps: int | None = None
+    scope: str | None = None
+    device_id: str | None = None
+    source: str | None = None
+    method: str | None = None
+    u_window: float | None = None
+    u_sensor: float | None = None
+    reason: str = ""
+
+
 class StoredProcess(NamedTuple):
     """The same fields as of :class:`results.records.Measurement`, as far as they are read here."""
 
@@ -68,6 +86,7 @@ class StoredProcess(NamedTuple):
     work: Work | None
     timing: StoredTiming | None
     samples: SamplesRef | None
+    energy: tuple[StoredEnergy, ...]
     stats: ProcessStats | None
     machine: Mapping[str, Scalar]
     guards: tuple[StoredGuard, ...]  # empty where none FAILed
@@ -99,6 +118,7 @@ class _Line(msgspec.Struct, kw_only=True):
     work: Work | None = None
     timing: StoredTiming | None = None
     samples: SamplesRef | None = None
+    energy: tuple[StoredEnergy, ...] = ()
     stats: ProcessStats | None = None
     machine: _Machine | None = None
     guards: msgspec.Raw = msgspec.Raw(b"[]")  # many, and hardly ever one that says anything here
@@ -137,6 +157,7 @@ class LineReader:
             work=line.work,
             timing=line.timing,
             samples=line.samples,
+            energy=line.energy,
             stats=line.stats,
             machine=_known(line.machine),
             guards=self._guards(line.guards),

@@ -6,8 +6,11 @@ import math
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from results.comparison import Verdict
+    from results.comparison import ComparedMetric, Verdict
     from results.verdict import Rule
+
+# In the reason of a change; see of_energy.
+IN_TIME = " in time"
 
 
 def reason_of(
@@ -35,7 +38,7 @@ def reason_of(
     if verdict == "same":
         return f"the whole {interval} is within {limit}"
     if verdict in ("slower", "faster"):
-        return f"{change(d)} in time, {interval}"
+        return f"{change(d)}{IN_TIME}, {interval}"
     if half_width > rule.max_half_width:
         return f"the {interval} is wider than +-{100 * rule.max_half_width:g} %: too noisy to tell"
     short = shortage(num_sessions, num_processes, rule, num_close)
@@ -59,6 +62,20 @@ def shortage(num_sessions: int, num_processes: int, rule: Rule, num_close: int =
     if num_processes < rule.min_base_processes:
         return f"{num_processes} baseline processes (of {rule.min_base_processes})"
     return ""
+
+
+# For people; the literals stay what they are, whatever was compared.
+_ENERGY_WORDS: dict[Verdict, str] = {"slower": "more energy", "faster": "less energy", "same": "same energy"}
+
+
+def verdict_word(metric: ComparedMetric, verdict: Verdict) -> str:
+    """The verdict in words that suit the metric."""
+    return _ENERGY_WORDS.get(verdict, verdict) if metric == "energy" else verdict
+
+
+def of_energy(reason: str) -> str:
+    """The reason of a judgement, when what was judged are joules."""
+    return reason.replace(IN_TIME, " in energy", 1)
 
 
 _LARGEST = math.log1p(1e6)  # what is beyond is no speed of a machine, and soon more than a float can hold

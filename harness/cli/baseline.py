@@ -53,15 +53,15 @@ def command() -> None:
 @click.argument("runs", nargs=-1, required=True, metavar="RUN...")
 @click.option("--store", callback=_folder, metavar="DIR", help=_STORE_HELP)
 @click.option("--gating", callback=_metrics, metavar="METRICS",
-              help="Metrics that decide, comma-separated: throughput, latency_p50, latency_p99. "
+              help="Metrics that decide, comma-separated: throughput, latency_p50, latency_p99, energy. "
               "Default: throughput, or latency_p50 where that was not measured.")  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help=_JSON_HELP)
 def create_command(runs: tuple[str, ...], store: Path | None, gating: tuple[str, ...], as_json: bool) -> int:
     """Add each case of each RUN (a run's folder, or `latest`) as one session of its baseline.
 
     Cases that did not end ok, that a guard failed, whose numbers contradict each other or whose raw
-    samples are missing are named with the reason; the others are added. The exit code is 2 if
-    nothing was added.
+    samples are missing are named with the reason; the others are added. Guards on the energy alone
+    bar nothing: the energy is then not part of it. The exit code is 2 if nothing was added.
     """
     from harness.cli.output import say, write_result
     from harness.cli.run_argument import resolve_run

@@ -48,8 +48,11 @@ def rows() -> tuple[CaseComparison, ...]:
         row(train, "latency_p50", "slower", gating=False, judgement=judgement("slower", 0.051)),
         row(train, "latency_p99", "inconclusive", gating=False, judgement=judgement("inconclusive", 0.12, 0.3),
             reason="the 99 % interval is wider than +-5 %: too noisy to tell"),
+        row(train, "energy", "slower", gating=False, judgement=judgement("slower", 0.062, 0.01), base_j=41.2, new_j=43.75,
+            reason="+6.2 % in energy, 99 % interval +5.1 % to +7.3 %"),
         row(prefill, "throughput", "same", judgement=judgement("same", -0.0004, 0.01)),
         row(decode, "throughput", "faster", judgement=judgement("faster", -0.0909)),
+        row(decode, "energy", "faster", judgement=judgement("faster", -0.08), base_j=0.002, new_j=0.00184),
         row(fp8, "throughput", "inconclusive",
             judgement=judgement("inconclusive", 0.021, 0.02, num_processes_new=4, sessions_needed=2, sessions_needed_of="new"),
             reason="there is a change, but it may be below +3.0 % or above: 99 % interval +0.1 % to +4.2 %",
@@ -57,6 +60,9 @@ def rows() -> tuple[CaseComparison, ...]:
         row(images, "throughput", "inconclusive", judgement=judgement("faster", -0.2),
             reason="noisy host: in 2 of 5 processes a guard failed (steal: 9 % stolen); the numbers alone say: faster"),
         row(images, "latency_p50", "slower", judgement=judgement("slower", 24.0, 0.2)),
+        row(images, "energy", "inconclusive", gating=False, base_j=3.0, new_j=3.3,
+            reason="u_window is 2.1 % for both sides together, and at most 1 % (a third of the change that matters) "
+                   "is precise enough; a change of +10.0 % is not judged"),
         row(moved, "throughput", "not-comparable", circumstances=(),
             reason="device_name is NVIDIA H100 in the baseline and NVIDIA A100 here",
             differences=(Difference(key="device_name", base="NVIDIA H100", new="NVIDIA A100"),
@@ -69,7 +75,8 @@ def rows() -> tuple[CaseComparison, ...]:
 def report(found: tuple[CaseComparison, ...] | None = None, **changes: Any) -> ComparisonReport:
     fields: dict[str, Any] = {
         "outcome": "slower", "exit_code": 3,
-        "reason": "of 8 gating metrics: 1 no longer end well, 2 slower, 1 not-comparable, 2 inconclusive, 1 faster, 1 same",
+        "reason": "of 9 gating metrics: 1 no longer end well, 2 slower, 1 not-comparable, 2 inconclusive, 1 faster, "
+                  "1 less energy, 1 same",
         "candidate": Side(
             session_ids=("c1",), created_at=("2026-11-22T10:11:12+00:00",), host_ids=("h1",),
             device_names=("NVIDIA H100 80GB HBM3",), num_cases=8,
@@ -80,7 +87,7 @@ def report(found: tuple[CaseComparison, ...] | None = None, **changes: Any) -> C
             host_ids=("h1", "h2"), device_names=("NVIDIA H100 80GB HBM3",), num_cases=9,
         ),
         "rows": rows() if found is None else found,
-        "counts": {"faster": 1, "same": 1, "slower": 2, "inconclusive": 2, "not-comparable": 1},
+        "counts": {"faster": 2, "same": 1, "slower": 2, "inconclusive": 2, "not-comparable": 1},
         "num_failed": 1,
         "only_in_candidate": ("gemm/large infer bf16 b1 torch@cuda:0",),
         "only_in_base": ("gemm/small infer bf16 b1 torch@cuda:0",),

@@ -38,7 +38,7 @@ def test_the_table_fits_and_ends_with_the_verdict():
     text = render_comparison(report(), "table")
     assert max(map(len, lines_of(text))) <= 100
     assert text.endswith("(exit code 3)\n")
-    assert "\n\nslower: of 8 gating" in text
+    assert "\n\nslower: of 9 gating" in text
 
 
 # Directions
@@ -84,7 +84,7 @@ def test_no_rows():
 @pytest.mark.parametrize("outcome", ["faster", "same", "slower", "inconclusive", "not-comparable", "failed"])
 def test_the_last_line_says_what_to_do(outcome):
     text = last_line(report(outcome=outcome, exit_code=4))
-    assert text.startswith(f"{outcome}: of 8 gating")
+    assert text.startswith(f"{outcome}: of 9 gating")
     assert text.endswith("(exit code 4)")
     assert len(text.split("; ")[-1]) > 20
 
@@ -150,9 +150,10 @@ def test_annotations_are_one_line_each_and_escaped():
 
 def test_annotation_levels():
     lines = lines_of(render_comparison(report(), "github"))
-    levels = {re.search(r"chipmark%3A ([\w-]+)::", line).group(1): line.split()[0] for line in lines[:-4]}
+    levels = {re.search(r"chipmark%3A ([\w -]+)::", line).group(1): line.split()[0] for line in lines[:-4]}
     assert levels == {
         "failed": "::error", "slower": "::error", "not-comparable": "::error", "inconclusive": "::warning", "faster": "::notice",
+        "less energy": "::notice",
     }  # fmt: skip
     allowed = lines_of(render_comparison(report(allow_inconclusive=True), "github"))
     assert not [line for line in allowed if line.startswith("::warning title=chipmark%3A inconclusive")]

@@ -192,6 +192,7 @@ def test_an_older_run_format_within_a_session_is_migrated(store, tmp_path):
     for record in fields["measurements"]:
         record["schema_version"] = 1
         del record["stats"], record["machine"]
+        (record["energy"],) = record["energy"]
     reseal(file, **fields)
     loaded = load_baseline([store], candidate(tmp_path))
     assert [len(each.processes) for each in loaded.cases] == [5, 5, 5]
