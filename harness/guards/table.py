@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal, NamedTuple
 
-Applies = Literal["every device", "CPU", "NVIDIA GPU"]
+Applies = Literal["every device", "CPU", "NVIDIA GPU", "metered device"]
 
 
 class GuardSpec(NamedTuple):
@@ -12,17 +12,20 @@ class GuardSpec(NamedTuple):
 
     ``warn`` and ``fail`` are the largest values that are still fine (None: no such verdict);
     with ``below``, the smallest. ``unit``: share (of the window, 0 to 1), ratio, count, flag
-    (0 or 1), bytes or celsius.
+    (0 or 1), bytes, celsius or seconds. A limit may be a multiple of what is known only while
+    measuring: then ``warn_of`` or ``fail_of`` names that, and the guard works out the limit.
     """
 
     name: str
     what: str
-    unit: Literal["share", "ratio", "count", "flag", "bytes", "celsius"]
+    unit: Literal["share", "ratio", "count", "flag", "bytes", "celsius", "seconds"]
     warn: float | None
     fail: float | None
     source: str
     applies: Applies = "every device"
     below: bool = False
+    warn_of: str = ""
+    fail_of: str = ""
 
 
 GUARDS: tuple[GuardSpec, ...] = (
@@ -76,6 +79,17 @@ GUARDS: tuple[GuardSpec, ...] = (
               "ratio", 1.2, 2.0, "the latency samples"),
     GuardSpec("flops", "FLOPs that torch counts in a step over the analytic count; may differ from 1 by this much",
               "ratio", 0.01, None, "torch.utils.flop_counter, in an untimed step after the passes"),
+    GuardSpec("energy_window", "length of the main pass's energy window",
+              "seconds", 10, 50, "the readings", "metered device", below=True, fail_of="update periods"),
+    GuardSpec("energy_gap", "longest time between two looks at the sensor",
+              "seconds", 2, 5, "the readings", "metered device", warn_of="poll intervals", fail_of="update periods"),
+    GuardSpec("energy_crosscheck", "energy over that of a second source of the same scope, away from 1",
+              "ratio", 0.05, 0.15, "a second field of the sensor, such as power beside a counter", "metered device"),
+    GuardSpec("energy_range", "share by which the average power is below 0.8 x idle or above 1.1 x the power limit",
+              "share", None, 0, "the readings, idle power and the enforced limit", "metered device"),
+    GuardSpec("energy_resonance", "step period's distance from 1 to 10 times, or 1/2 to 1/10 of, the sensor's period",
+              "ratio", 0.03, None, "the readings of sensors that see part of each period", "metered device",
+              below=True),
 )  # fmt: skip
 
 GUARD: dict[str, GuardSpec] = {spec.name: spec for spec in GUARDS}

@@ -11,7 +11,7 @@ from harness.guards.table import GUARDS, GuardSpec
 TEXT = (Path(__file__).resolve().parents[3] / "docs" / "guards.md").read_text()
 
 
-def limit(spec: GuardSpec, threshold: float | None) -> str:
+def limit(spec: GuardSpec, threshold: float | None, multiple_of: str) -> str:
     """``> 2 %``, as the document writes it."""
     if threshold is None:
         return "-"
@@ -19,14 +19,22 @@ def limit(spec: GuardSpec, threshold: float | None) -> str:
         return "yes"
     if spec.name == "flops":
         return f"outside {1 - threshold:g} to {1 + threshold:g}"
-    numbers = {"share": f"{threshold * 100:g} %", "bytes": f"{threshold / 2**30:g} GiB", "celsius": f"{threshold:g} C"}
+    if multiple_of:
+        return f"{'<' if spec.below else '>'} {threshold:g} {multiple_of}"
+    numbers = {
+        "seconds": f"{threshold:g} s",
+        "share": f"{threshold * 100:g} %",
+        "bytes": f"{threshold / 2**30:g} GiB",
+        "celsius": f"{threshold:g} C",
+    }
     return f"{'<' if spec.below else '>'} {numbers.get(spec.unit, f'{threshold:g}')}"
 
 
 @pytest.mark.parametrize("spec", GUARDS, ids=lambda spec: spec.name)
 def test_every_guard_is_documented_as_declared(spec: GuardSpec) -> None:
     source = spec.source.replace("*", r"\*")
-    row = f"| `{spec.name}` | {spec.what} | {limit(spec, spec.warn)} | {limit(spec, spec.fail)} | {source} |"
+    warn, fail = limit(spec, spec.warn, spec.warn_of), limit(spec, spec.fail, spec.fail_of)
+    row = f"| `{spec.name}` | {spec.what} | {warn} | {fail} | {source} |"
     section = TEXT.split(f"## {spec.applies[0].upper()}{spec.applies[1:]}\n")[1].split("\n## ")[0]
     assert row in section, row
 

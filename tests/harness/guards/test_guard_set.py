@@ -12,6 +12,7 @@ import pytest
 
 from harness.guards import guard_set
 from harness.guards.base import Scene, Unreadable, Watch, judge, unknown
+from harness.guards.energy import JUDGEMENTS
 from harness.guards.guard_set import CPU, HOST, NVIDIA, GuardSet
 from harness.guards.table import GUARD, GUARDS
 from results.records import Device, Guard
@@ -33,10 +34,12 @@ def test_guards_that_do_not_apply_are_absent(tmp_path: Path, kind: str, names: l
 
 
 def test_the_table_has_exactly_the_guards_there_are() -> None:
-    assert set(GUARD) == {*HOST, *CPU, *NVIDIA, "step_slope", "step_spread", "step_tail", "flops"}
+    energy = {judgement.name for judgement in JUDGEMENTS}
+    assert set(GUARD) == {*HOST, *CPU, *NVIDIA, *energy, "step_slope", "step_spread", "step_tail", "flops"}
     assert len(GUARD) == len(GUARDS)
     assert {spec.name for spec in GUARDS if spec.applies == "CPU"} == set(CPU)
     assert {spec.name for spec in GUARDS if spec.applies == "NVIDIA GPU"} == set(NVIDIA)
+    assert {spec.name for spec in GUARDS if spec.applies == "metered device"} == energy
     for spec in GUARDS:
         assert spec.warn is not None or spec.fail is not None
         assert None in (spec.warn, spec.fail) or spec.warn < spec.fail
