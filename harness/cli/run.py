@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import shlex
 from pathlib import Path
@@ -14,6 +15,9 @@ if TYPE_CHECKING:
     from harness.session import Session
     from results.count_check import CountReport
     from results.store import StoredRun
+
+NO_ENERGY = -1.0
+MAX_ENERGY_SECONDS = 86_400.0
 
 
 def _names(ctx: click.Context, option: click.Parameter, value: str | None) -> tuple[str, ...]:
@@ -37,6 +41,19 @@ def _wall(ctx: click.Context, option: click.Parameter, value: str | None) -> str
     return str(Path(given).absolute()) if given is not None else None
 
 
+def _energy(ctx: click.Context, option: click.Parameter, value: str | None) -> float | None:
+    """Seconds, :data:`NO_ENERGY` for ``off``, None if the suite decides."""
+    if value is None or value == "off":
+        return None if value is None else NO_ENERGY
+    try:
+        seconds = float(value)
+    except ValueError:
+        seconds = math.nan
+    if not 0 <= seconds <= MAX_ENERGY_SECONDS:
+        raise click.BadParameter(f"{value!r}: give seconds from 0 to {MAX_ENERGY_SECONDS:g}, or off")
+    return seconds
+
+
 @click.command("run")
 @click.argument("suite", required=False, callback=_given)
 @click.option(
@@ -56,9 +73,8 @@ def _wall(ctx: click.Context, option: click.Parameter, value: str | None) -> str
               help="Folder for the run. Default: chipmark-runs/<time>-<suite>.")  # fmt: skip
 @click.option("--resume", callback=_given, metavar="RUN",
               help="Go on with a stored run: measure only what is missing or failed.")  # fmt: skip
-@click.option("--no-energy", is_flag=True, help="Ask no power meter: shorter on a device that has one.")
-@click.option("--energy-seconds", type=click.FloatRange(0, 86_400), metavar="S",
-              help="Least window for energy, where a meter reads the device; quote from 30 up.")  # fmt: skip
+@click.option("--energy", callback=_energy, metavar="SECONDS|off",
+              help="Least window for energy where a meter reads the device (quote from 30 up), or off: ask no meter.")  # fmt: skip
 @click.option("--wall-meter", callback=_wall, metavar="CSV",
               help="Times and watts that a logger appends to this file, as a further power meter.")  # fmt: skip
 @click.option("--check", is_flag=True,
@@ -68,7 +84,7 @@ def _wall(ctx: click.Context, option: click.Parameter, value: str | None) -> str
 def command(
     suite: str | None, device: str, backend: tuple[str, ...], workload: tuple[str, ...], phase: tuple[str, ...],
     precision: tuple[str, ...], replicates: int | None, out: str | None, resume: str | None,
-    no_energy: bool, energy_seconds: float | None, wall_meter: str | None,
+    energy: float | None, wall_meter: str | None,
     check: bool, as_json: bool, quiet: bool,
 ) -> int:  # fmt: skip
     """Measure SUITE (smoke, edge, standard, or a TOML file) on this machine and store the run.
@@ -90,7 +106,8 @@ def command(
 
     filters = Filters(
         device=device, backends=backend, workloads=workload, phases=phase, precisions=precision,
-        replicates=replicates, energy=not no_energy, energy_seconds=energy_seconds,
+        replicates=replicates, energy=energy != NO_ENERGY,
+        energy_seconds=None if energy == NO_ENERGY else energy,
     )  # fmt: skip
     _attach_wall_meter(wall_meter)
     session = Session(lambda total: progress_for(total, quiet), (lambda text: None) if quiet else say)
