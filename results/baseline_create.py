@@ -11,7 +11,7 @@ from results.baseline_thin import mixed, thinness
 from results.baseline_writer import NewSession, StoreWriter
 from results.case_comparison import FIELDS, GATING_ORDER
 from results.comparison import ComparedMetric
-from results.energy_row import absence, left_out
+from results.energy_row import absence, has_energy, left_out
 from results.errors import BaselineError
 from results.evidence import session_cases
 from results.records import Measurement, PlannedCase
@@ -94,7 +94,8 @@ def _session(
         raise BaselineError("\n".join(dict.fromkeys(" ".join(reason.split()) for reason in reasons)))
     default = [metric for metric in GATING_ORDER if metric in measured][:1]
     session = NewSession(run, planned.case, measurements, device, evidence.keys, evidence.context, default)
-    told = [f"energy is not part of it, or not of all its processes: {no_energy}"] if no_energy else []
+    whose = "the energy of some processes" if has_energy([evidence]) else "energy"
+    told = [f"{whose} is not part of it: {no_energy}"] if no_energy else []
     return session, [*cautions(measurements), *told]
 
 
