@@ -104,6 +104,7 @@ class RaplMeter(SampledMeter):
             device_id=_device_id(zones),
             resolution_j=(step or 1000) / 1e9,
             update_s=UPDATE_S,
+            covers_device=device.kind == "cpu",
             beside=tuple(list(found.scopes)[1:]),
             notes=(*found.notes, *NOTES),
         )
