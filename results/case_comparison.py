@@ -131,8 +131,8 @@ class _Judged(NamedTuple):
         judged = self._replace(base=base)
         rows = [judged._row(metric, values[metric], metric in gating, warnings, options) for metric in order]
         if "energy" not in (*missing, *values) and has_energy(base) != has_energy(self.new):
-            rows.append(judged._not_measured("energy", warnings, gating=False))
-        return [*(judged._not_measured(metric, warnings) for metric in missing), *rows]
+            rows.append(self._not_measured("energy", warnings, gating=False))
+        return [*(self._not_measured(metric, warnings) for metric in missing), *rows]
 
     def _gating(self, measured: Collection[ComparedMetric]) -> list[ComparedMetric]:
         declared = next((s.gating for s in self.base if s.gating is not None), None)

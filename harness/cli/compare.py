@@ -63,8 +63,8 @@ def command(
     each run is one session. BASELINE is the same, or a store of baselines; without it, the stored
     baselines that fit. With --ab, or --python-a and --python-b, both sides are measured here and now.
 
-    Times are compared, new over base: +5 % is slower. So is the energy of a step, where it was measured;
-    it counts only where the baseline says so. Exit codes: 0 the same or faster; 1 a case no
+    Times are compared, new over base: +5 % is slower. The energy of a step is compared likewise where it
+    was measured, and counts only where the baseline says so. Exit codes: 0 the same or faster; 1 a case no
     longer ends well; 2 bad input; 3 slower; 4 inconclusive; 5 not comparable; 130 interrupted.
     """
     from harness.cli.output import write_result
