@@ -219,7 +219,9 @@ def test_without_a_uuid_the_bus_id_finds_the_card(machine: Machine) -> None:
      ({"pci_bus_id": "0000:99:00.0"}, "PCI bus id 0000:99:00.0")],
 )  # fmt: skip
 def test_a_card_that_is_not_found_is_unknown_throughout(machine: Machine, details: dict[str, str], reason: str) -> None:
-    found = machine.call(PROBE, healthy(machine.pid), details=details)
+    another = {key: value for key, value in healthy(machine.pid, card=1).items() if key != "driver"}
+    another |= {"card.1.uuid": "GPU-77777777-2222-3333-4444-555555555555", "card.1.pci": "0000:98:00.0"}
+    found = machine.call(PROBE, healthy(machine.pid) | another, details=details)
     assert {guard["verdict"] for guard in found["guards"].values()} == {"UNKNOWN"}
     assert all(reason in guard["reason"] for guard in found["guards"].values())
 
