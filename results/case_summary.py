@@ -15,6 +15,7 @@ from results.records import (
     Guard,
     MeasureSpec,
     Record,
+    Scenario,
     Stage,
     Status,
     SupportLevel,
@@ -24,7 +25,9 @@ from results.records import (
 #   1  first version
 #   2  percentiles are over steady parts and by effective numbers; ceilings; precision, spread and
 #      steadiness of processes
-SUMMARY_SCHEMA_VERSION = 2
+#   3  energy per step, item and token, per watt, net of idle, with half-widths and what it is of;
+#      electricity at a given tariff
+SUMMARY_SCHEMA_VERSION = 3
 
 # A planned case without any measurement is "missing".
 SummaryStatus = Status | Literal["missing"]
@@ -145,9 +148,45 @@ class CaseSummary(Record, frozen=True, kw_only=True):
     peak_memory_scope: str = ""
     energy_j: float | None = None
     energy_j_reason: str = ""
-    energy_scope: str = ""
     average_power_w: float | None = None
     average_power_w_reason: str = ""
+    idle_power_w: float | None = None
+    idle_power_w_reason: str = ""
+    net_energy_j: float | None = None
+    net_energy_j_reason: str = ""
+    energy_duration_s: float | None = None
+    energy_duration_s_reason: str = ""
+    energy_window_s: float | None = None
+    energy_window_s_reason: str = ""
+    energy_per_step_j: float | None = None
+    energy_per_step_j_reason: str = ""
+    energy_per_item_j: float | None = None
+    energy_per_item_j_reason: str = ""
+    energy_per_token_j: float | None = None
+    energy_per_token_j_reason: str = ""
+    net_energy_per_item_j: float | None = None
+    net_energy_per_item_j_reason: str = ""
+    items_per_s_per_w: float | None = None
+    items_per_s_per_w_reason: str = ""
+    tokens_per_s_per_w: float | None = None
+    tokens_per_s_per_w_reason: str = ""
+    tokens_per_s_per_megawatt: float | None = None
+    tokens_per_s_per_megawatt_reason: str = ""
+    energy_uncertainty: float | None = None
+    energy_uncertainty_reason: str = ""
+    energy_precision: float | None = None
+    energy_precision_reason: str = ""
+    latency_energy_per_step_j: float | None = None
+    latency_energy_per_step_j_reason: str = ""
+    latency_energy_uncertainty: float | None = None
+    latency_energy_uncertainty_reason: str = ""
+    energy_reason: str = ""  # why there is none
+    energy_scenario: Scenario | None = None  # the pass it is of; None: of both, or none
+    energy_meter: str = ""
+    energy_scope: str = ""
+    energy_source: str = ""
+    energy_method: str = ""
+    energy_device_id: str = ""
 
     guards: tuple[Guard, ...] = ()  # those that did not PASS
 
@@ -165,6 +204,28 @@ class RunHeader(Record, frozen=True, kw_only=True):
     notes: tuple[str, ...] = ()
 
 
+class ElectricityCost(Record, frozen=True, kw_only=True):
+    """Dollars for the electricity of one case, or the reason why there are none."""
+
+    case_id: str
+    reason: str = ""
+    energy_scope: str = ""  # what the electricity is of
+    usd_per_1m_items: float | None = None
+    usd_per_1m_tokens: float | None = None
+    usd_per_1k_steps: float | None = None
+    half_width: float | None = None  # of each, 95 %, relative: that of the energy
+    half_width_reason: str = ""
+
+
+class Electricity(Record, frozen=True, kw_only=True):
+    """What the metered energy costs at a tariff: energy only, no hardware and no rent."""
+
+    tariff_usd_per_kwh: float
+    pue: float  # power into the building over power into the machines
+    cases: tuple[ElectricityCost, ...]  # in the order of the summary's
+    warnings: tuple[str, ...] = ()
+
+
 class RunSummary(Record, frozen=True, kw_only=True):
     """What ``chipmark show --format json`` prints."""
 
@@ -173,3 +234,4 @@ class RunSummary(Record, frozen=True, kw_only=True):
     cases: tuple[CaseSummary, ...]
     counts: dict[str, int]  # status -> number of cases
     warnings: tuple[str, ...] = ()
+    electricity: Electricity | None = None  # where a tariff was given

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from results.errors import UsageError
+from results.explain_energy import energy_section
 from results.explain_limits import limits_section
 from results.explain_timing import latency_section, throughput_section, warmup_section
 from results.notes import one_line
@@ -51,7 +52,8 @@ def explain(run: StoredRun, text: str) -> str:
     if numbers:
         for section in (limits_section, throughput_section, latency_section, warmup_section):
             lines += ["", *section(case, numbers)]
-        lines += ["", *_arithmetic(case, numbers), "", *_consumption(case)]
+        lines += ["", *_arithmetic(case, numbers), "", *_memory(case)]
+        lines += ["", *energy_section(case, numbers)]
     lines += ["", *_guards(case, replicates)]
     return "\n".join(_wrapped(line) for line in lines) + "\n"
 
@@ -127,18 +129,12 @@ def _arithmetic(case: CaseSummary, replicates: Sequence[Measurement]) -> list[st
     return lines
 
 
-def _consumption(case: CaseSummary) -> list[str]:
+def _memory(case: CaseSummary) -> list[str]:
     from results import units
 
-    def told(name: str, text: str, more: str) -> str:
-        reason = getattr(case, f"{name}_reason")
-        if getattr(case, name) is None:
-            return f"{INDENT}{text} n/a: {one_line(reason)}"
-        return f"{INDENT}{text} {more}"
-
-    peak = f"{units.memory(case.peak_memory_bytes)} ({case.peak_memory_scope})"
-    energy = f"{units.joules(case.energy_j)} ({case.energy_scope})"
-    return ["Memory and energy", told("peak_memory_bytes", "peak memory", peak), told("energy_j", "energy", energy)]
+    if case.peak_memory_bytes is None:
+        return [f"Memory: n/a: {one_line(case.peak_memory_bytes_reason)}"]
+    return [f"Memory: peak {units.memory(case.peak_memory_bytes)} ({one_line(case.peak_memory_scope)})"]
 
 
 def _guards(case: CaseSummary, replicates: Sequence[Measurement]) -> list[str]:

@@ -1,4 +1,6 @@
-"""Stored runs as pandas frames: ``load`` for one row a case, ``load_samples`` for raw times.
+"""Stored runs as pandas frames: one row a case, raw times, raw samples of power meters.
+
+``load``, ``load_samples`` and ``load_power`` give them.
 
 pandas takes most of a second to import: import this module late.
 """
@@ -13,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from results.errors import RunFolderError
-from results.records import Scalar
+from results.records import Measurement, Scalar
 from results.render import find_device
 from results.rows import COLUMNS, METRIC_COLUMNS, flat_row
 from results.store import RUN_FILE, StoredRun, open_run
@@ -35,6 +37,9 @@ RUN_COLUMNS = (
     "host_id",
 )
 SAMPLE_COLUMNS = ("run_id", "case_id", "replicate", "kind", "index", "seconds")
+POWER_COLUMNS = ("run_id", "case_id", "replicate", "trace", "time_s", "value", "unit")
+# What the samples of a power meter are, by the end of their array's name; times end in _time_ns behind that.
+POWER_UNITS = {"_uj": "J", "_uw": "W"}
 
 
 def load(path_or_paths: PathLike | Iterable[PathLike]) -> pd.DataFrame:
@@ -73,13 +78,11 @@ def load_samples(path: PathLike, case_id: str | None = None) -> pd.DataFrame:
         RunFolderError: the run or a side file cannot be read, or the run has no such case.
     """
     run = open_run(path)
-    if case_id is not None and case_id not in {planned.case.id for planned in run.info.plan}:
-        raise RunFolderError(f"{run.path}: no case {case_id!r}; `chipmark show --format csv` lists case_id")
     parts = []
-    for measurement in run.measurements:
-        if case_id is not None and measurement.case_id != case_id:
-            continue
+    for measurement in _measurements(run, case_id):
         for name, values_ns in run.samples(measurement).items():
+            if _power_unit(name.removesuffix("_time_ns")):
+                continue
             columns = {
                 "run_id": run.info.run_id,
                 "case_id": measurement.case_id,
@@ -89,9 +92,62 @@ def load_samples(path: PathLike, case_id: str | None = None) -> pd.DataFrame:
                 "seconds": values_ns / 1e9,
             }
             parts.append(pd.DataFrame(columns))
-    if not parts:
-        return pd.DataFrame(columns=list(SAMPLE_COLUMNS))
-    return pd.concat(parts, ignore_index=True)[list(SAMPLE_COLUMNS)]
+    return _joined(parts, SAMPLE_COLUMNS)
+
+
+def load_power(path: PathLike, case_id: str | None = None) -> pd.DataFrame:
+    """Every sample that a power meter gave around the passes of a run, in the order taken.
+
+    Args:
+        path: one run folder.
+        case_id: only this case; all cases if None.
+
+    Returns:
+        Columns: :data:`POWER_COLUMNS`. ``trace`` is the name that ``EnergyReading.trace`` gives. ``time_s``
+        is since the first sample of the process, one clock for all its traces. ``value`` is the state of a
+        counter in J, from any start, or a power in W, as ``unit`` says. Load before and after the metered
+        window is in it. Empty where nothing was metered.
+
+    Raises:
+        RunFolderError: as :func:`load_samples`, or samples without their times.
+    """
+    run = open_run(path)
+    parts = []
+    for measurement in _measurements(run, case_id):
+        arrays = run.samples(measurement)
+        names = [name for name in arrays if _power_unit(name) and len(arrays[name])]
+        for name in names:
+            if len(arrays.get(f"{name}_time_ns", ())) != len(arrays[name]):
+                where = f"{run.path}: {measurement.case.label}, replicate {measurement.replicate}"
+                raise RunFolderError(f"{where}: samples of {name} and their times do not match; measure again")
+        start_ns = min((int(arrays[f"{name}_time_ns"].min()) for name in names), default=0)
+        for name in names:
+            columns = {
+                "run_id": run.info.run_id,
+                "case_id": measurement.case_id,
+                "replicate": measurement.replicate,
+                "trace": name,
+                "time_s": (arrays[f"{name}_time_ns"] - start_ns) / 1e9,
+                "value": arrays[name] / 1e6,
+                "unit": _power_unit(name),
+            }
+            parts.append(pd.DataFrame(columns))
+    return _joined(parts, POWER_COLUMNS)
+
+
+def _measurements(run: StoredRun, case_id: str | None) -> list[Measurement]:
+    if case_id is not None and case_id not in {planned.case.id for planned in run.info.plan}:
+        raise RunFolderError(f"{run.path}: no case {case_id!r}; `chipmark show --format csv` lists case_id")
+    return [m for m in run.measurements if case_id in (None, m.case_id)]
+
+
+def _power_unit(name: str) -> str:
+    """Of an array of a side file; empty if it is not from a power meter."""
+    return next((unit for end, unit in POWER_UNITS.items() if name.endswith(end)), "")
+
+
+def _joined(parts: list[pd.DataFrame], columns: tuple[str, ...]) -> pd.DataFrame:
+    return pd.concat(parts, ignore_index=True)[list(columns)] if parts else pd.DataFrame(columns=list(columns))
 
 
 def run_folders(path_or_paths: PathLike | Iterable[PathLike]) -> list[Path]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from results.case_summary import CaseSummary, RunSummary
+from results.energy_notes import energy_notes
 from results.guard_notes import guard_case_notes, guard_notes
 from results.latency_notes import (
     latency_notes,
@@ -12,7 +13,6 @@ from results.latency_notes import (
     missing_percentile_notes,
     precision_notes,
 )
-from results.metrics import METRIC
 
 
 def one_line(text: str) -> str:
@@ -90,8 +90,6 @@ def general_notes(summary: RunSummary) -> list[str]:
         notes.append(f"error: {' or '.join(errors)} against FP32 on the same inputs")
     notes += missing_percentile_notes(measured)
     notes += precision_notes(measured, summary.run.measure.half_width)
-    reasons = list(dict.fromkeys(case.energy_j_reason for case in measured))
-    if measured and all(reasons):
-        notes.append(f"{METRIC['energy_j'].label} n/a: " + "; ".join(reasons))
+    notes += energy_notes(measured)
     notes += guard_notes(measured)
     return [one_line(text) for text in (*notes, *summary.warnings, *summary.run.notes)]

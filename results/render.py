@@ -32,7 +32,7 @@ def render_summary(summary: RunSummary, output_format: str, width: int = TABLE_W
     if output_format == "json":
         return json_text(summary)
     if output_format == "csv":
-        return csv_text([column.name for column in COLUMNS], map(flat_row, summary.cases))
+        return _summary_csv(summary)
     if output_format == "markdown":
         from results.render_markdown import markdown
 
@@ -40,6 +40,17 @@ def render_summary(summary: RunSummary, output_format: str, width: int = TABLE_W
     from results.render_table import table
 
     return table(summary, width=width, color=color)
+
+
+def _summary_csv(summary: RunSummary) -> str:
+    names, rows = [column.name for column in COLUMNS], list(map(flat_row, summary.cases))
+    if summary.electricity:
+        from results.electricity import CSV_COLUMNS, csv_fields
+
+        names += CSV_COLUMNS
+        pairs = zip(rows, summary.electricity.cases, strict=True)
+        rows = [row | csv_fields(summary.electricity, cost) for row, cost in pairs]
+    return csv_text(names, rows)
 
 
 def json_text(record: msgspec.Struct) -> str:

@@ -29,14 +29,15 @@ _COLUMNS = (
 def markdown(summary: RunSummary) -> str:
     """Header, table, notes and counts."""
     from results.render_ceilings import ceilings_markdown
+    from results.render_energy import electricity_notes, energy_markdown
 
     notes = Notes(summary.cases)
     shared = shared_by([case.case for case in summary.cases])
     rows = [_row(case, notes, shared) for case in summary.cases]
     header = header_lines(summary.run, [case.case for case in summary.cases])
-    page = markdown_page(header, _COLUMNS, rows, notes, general_notes(summary), counts_line(summary.counts))
-    ceilings = ceilings_markdown(summary)
-    return f"{page}\n{ceilings}" if ceilings else page
+    general = [*general_notes(summary), *electricity_notes(summary)]
+    page = markdown_page(header, _COLUMNS, rows, notes, general, counts_line(summary.counts))
+    return "\n".join(part for part in (page, ceilings_markdown(summary), energy_markdown(summary)) if part)
 
 
 def markdown_page(

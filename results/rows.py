@@ -49,6 +49,13 @@ _DOCS = {
     "ridge_source": "measured in this run, or sourced",
     "bound": "compute or memory, by arithmetic intensity",
     "bound_reason": "why it is bound by that, or why nobody can tell",
+    "energy_reason": "why there is no energy",
+    "energy_scenario": "the pass the energy is of; empty = of both (old runs), or none",
+    "energy_meter": "the meter that was read",
+    "energy_scope": "what the energy covers; scopes overlap and are never added up",
+    "energy_source": "API and field that was read",
+    "energy_method": "how the energy came about: counter_tick, counter_naive or integral",
+    "energy_device_id": "UUID or bus id of the card that was read",
     "guards": "guards that did not pass: name=verdict, separated by semicolons",
 }
 

@@ -47,6 +47,7 @@ DOCUMENTS: dict[str, tuple[type[msgspec.Struct], str]] = {
 # Longest suffix first: "_per_s" is a rate, not seconds.
 UNIT_SUFFIXES = (
     ("_usd_per_hour", "USD/h"),
+    ("_usd_per_kwh", "USD/kWh"),
     ("usd_per_hour_billed", "USD/h"),
     ("usd_per_hour_attributed", "USD/h"),
     ("_per_s", "1/s"),

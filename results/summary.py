@@ -5,6 +5,7 @@ Definitions:
 * items = ``work.items * iterations / work.steps``, exact, because windows hold whole cycles.
 * throughput = items of all windows of all counted replicates / their summed elapsed time. It
   is a ratio of sums, never a mean of ratios.
+* energy is defined in :mod:`results.energy_summary`.
 * percentiles are over the pooled steady latency samples of the counted replicates
   (:mod:`results.pooled_latency`).
 * throughput and latency are different scenarios; neither is derived from the other.
@@ -22,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 
 from results.case_summary import CaseSummary, LatencyKind, RunHeader, RunSummary, SummaryStatus, TokenKind
 from results.ceilings import with_ceilings
+from results.energy_summary import energy_fields
 from results.errors import RunFolderError
 from results.pooled_latency import Sampled, pooled_latency, read_process
 from results.records import Measurement, Phase, PlannedCase, Timing
@@ -144,7 +146,7 @@ def _summarize_case(run: StoredRun, planned: PlannedCase, replicates: list[Measu
 def _no_numbers(reason: str) -> Fields:
     from results.metrics import METRICS
 
-    return {f"{metric.name}_reason": reason for metric in METRICS}
+    return {**{f"{metric.name}_reason": reason for metric in METRICS}, "energy_reason": reason}
 
 
 def _numbers(run: StoredRun, processes: list[Sampled]) -> Fields:
@@ -152,16 +154,17 @@ def _numbers(run: StoredRun, processes: list[Sampled]) -> Fields:
     case = replicates[0].case
     timings = [m.timing for m in replicates if m.timing is not None]
     summed = totals(run.path, replicates)
+    rates = _rates(summed, "throughput" in case.scenarios)
     return {
         "numbers_from": "ok" if replicates[0].status == "ok" else "invalid",
         "item_unit": summed.work.item_unit,
         "token_kind": TOKEN_KINDS[case.phase] if summed.work.tokens is not None else None,
-        **_rates(summed, "throughput" in case.scenarios),
+        **rates,
         **pooled_latency(processes),
         **_numerics(replicates),
         **_preparation(timings),
         **_memory(replicates),
-        **_energy(replicates),
+        **energy_fields(replicates, summed.work, rates),
         "guards": tuple(dict.fromkeys(g for m in replicates for g in m.guards if g.verdict != "PASS")),
     }
 
@@ -234,25 +237,6 @@ def _memory(replicates: list[Measurement]) -> Fields:
     scopes = dict.fromkeys(memory.scope for memory in found if memory.scope)
     peaks = [memory.peak_bytes for memory in found]
     return {**_reduced("peak_memory_bytes", peaks, max, why), "peak_memory_scope": "; ".join(scopes)}
-
-
-def _energy(replicates: list[Measurement]) -> Fields:
-    found = [m.energy[0] for m in replicates if m.energy]
-    why = next((e.reason for e in found if e.reason), "not measured")
-    complete = len(found) == len(replicates)
-    energies = [e.energy_j for e in found] if complete else [None]
-    fields = _reduced("energy_j", energies, sum, why)
-    scopes = dict.fromkeys(e.scope for e in found if e.scope)
-    durations = [e.duration_s for e in found if e.duration_s is not None]
-    power = None
-    if fields["energy_j"] is not None and len(durations) == len(found) and sum(durations) > 0:
-        power = fields["energy_j"] / sum(durations)
-    reason = "" if power is not None else (fields["energy_j_reason"] or "the meter gave no duration")
-    return fields | {
-        "energy_scope": "; ".join(scopes),
-        "average_power_w": power,
-        "average_power_w_reason": reason,
-    }
 
 
 def _reduced(name: str, values: Sequence[Any], how: Callable[[list[Any]], Any], reason: str) -> Fields:

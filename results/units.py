@@ -12,7 +12,7 @@ NOT_AVAILABLE = "n/a"
 _TIME = ((1.0, " s"), (1e-3, " ms"), (1e-6, " us"), (1e-9, " ns"))
 _DECIMAL = ((1e15, "P"), (1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"), (1.0, ""))
 _BINARY = ((2.0**40, " TiB"), (2.0**30, " GiB"), (2.0**20, " MiB"), (2.0**10, " KiB"), (1.0, " B"))
-_MILLI = ((1.0, ""), (1e-3, "m"))
+_SMALL = ((1.0, ""), (1e-3, "m"), (1e-6, "u"), (1e-9, "n"))
 
 
 def digits3(value: float) -> str:
@@ -70,6 +70,13 @@ def joules(value: float | None) -> str:
     return NOT_AVAILABLE if value is None else _with_unit(value, "J")
 
 
+def half_width(value: float | None) -> str:
+    """A relative half-width in percent, two digits: ``0.0512`` -> ``5.1 %``; never rounded down to nothing."""
+    if value is None:
+        return NOT_AVAILABLE
+    return "<0.1 %" if value < 0.001 else f"{float(f'{100 * value:.2g}'):,g} %"
+
+
 def watts(value: float | None) -> str:
     """``0.25`` -> ``250 mW``."""
     return NOT_AVAILABLE if value is None else _with_unit(value, "W")
@@ -100,9 +107,9 @@ def usd(value: float | None) -> str:
 
 
 def _with_unit(value: float, unit: str) -> str:
-    scales = _DECIMAL if float(f"{abs(value):.3g}") >= 1 or value == 0 else _MILLI
+    scales = _DECIMAL if float(f"{abs(value):.3g}") >= 1 or value == 0 else _SMALL
     text = _scaled(value, scales)
-    number = text.rstrip("PTGMkm")
+    number = text.rstrip("PTGMkmun")
     return f"{number} {text[len(number) :]}{unit}"
 
 

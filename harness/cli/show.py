@@ -23,19 +23,35 @@ import click
     help="Say in words how the numbers of one case came about, and whether computing or memory bounds it; "
     "CASE is the start of its id or a part of its label.",
 )
-def command(run: str, output_format: str, explained: str | None) -> None:
+@click.option(
+    "--tariff",
+    type=float,
+    metavar="USD_PER_KWH",
+    help="Also show what the metered energy costs at this price of electricity; energy only.",
+)
+@click.option(
+    "--pue",
+    type=float,
+    metavar="X",
+    help="Power usage effectiveness of the building: the cost of energy times this.  [default: 1.0]",
+)
+def command(run: str, output_format: str, explained: str | None, tariff: float | None, pue: float | None) -> None:
     """Show the stored RUN: a run's folder, or `latest` for the newest below chipmark-runs.
 
     Everything is computed again from what was stored; nothing is measured.
     """
     from harness.cli.output import write_result
     from harness.cli.run_argument import resolve_run
+    from results.electricity import checked_tariff, with_electricity
+    from results.errors import UsageError
     from results.render import render_summary, terminal_color, terminal_width
     from results.store import open_run
     from results.summary import run_summary
 
+    price = checked_tariff(tariff, pue)
+    if price and (explained is not None or output_format == "counts"):
+        raise UsageError("--tariff goes with --format table, markdown, json and csv only")
     if explained is not None:
-        from results.errors import UsageError
         from results.explain import explain
 
         if output_format != "table":
@@ -49,4 +65,6 @@ def command(run: str, output_format: str, explained: str | None) -> None:
         write_result(counts_text(counts_of(open_run(resolve_run(run)))))
         return
     summary = run_summary(open_run(resolve_run(run)))
+    if price:
+        summary = with_electricity(summary, price)
     write_result(render_summary(summary, output_format, terminal_width(), terminal_color()))

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from results.case_summary import CaseSummary, SummaryStatus
 from results.metrics import METRICS
-from results.records import EnergyReading, Memory
+from results.records import Memory
 from results.store import StoredRun
 from results.summary import SEVERITY, count_statuses, run_summary, summarize
 from tests.results.example_run import (
@@ -140,20 +140,6 @@ def test_replicates_are_pooled_as_ratio_of_sums(tmp_path):
     assert pooled.throughput_per_s == 160.0
     assert (pooled.num_latency_samples, pooled.latency_p50_s) == (400, 2.0e-3)
     assert pooled.prepare_s == 1.0
-
-
-def test_energy_is_summed_and_needs_every_replicate(tmp_path):
-    reading = EnergyReading(energy_j=30.0, duration_s=2.0, scope="device")
-    one = measurement(SPEC, work=SEQUENCES, timing=timing([], 0), energy=(reading,))
-    two = measurement(SPEC, replicate=1, work=SEQUENCES, timing=timing([], 0), energy=(reading,))
-    both = only_case(tmp_path / "a", one, two, planned=2)
-    assert (both.energy_j, both.average_power_w, both.energy_scope) == (60.0, 15.0, "device")
-    blind = msgspec.structs.replace(two, energy=(EnergyReading(reason="meter lost"),))
-    partly = only_case(tmp_path / "b", one, blind, planned=2)
-    assert (partly.energy_j, partly.energy_j_reason) == (None, "meter lost")
-    assert (partly.average_power_w, partly.average_power_w_reason) == (None, "meter lost")
-    unread = msgspec.structs.replace(two, energy=())
-    assert only_case(tmp_path / "c", one, unread, planned=2).energy_j_reason == "not measured"
 
 
 def test_peak_memory_is_the_largest_and_never_zero_when_unknown(tmp_path):

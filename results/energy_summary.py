@@ -1,0 +1,277 @@
+"""Energy of a case: what the readings of its processes say together.
+
+Definitions; i counts the processes whose numbers count, all of one scope and one device:
+
+* The headline is the main reading of the first planned pass: throughput if it is planned, else latency.
+  Where one of its readings has no number, the case has none; another scope is never put in its place.
+* ``energy_j`` = sum of E_i, ``energy_duration_s`` = sum of D_i, ``average_power_w`` = their quotient.
+* Work goes with time: the throughput windows of process i took T_i for S_i steps, at power P_i = E_i / D_i.
+  In a latency pass T_i = D_i and S_i is the number of steps in the metered window.
+* ``energy_per_step_j`` = sum of P_i * T_i / sum of S_i; per item and per token likewise, with the items and
+  tokens of those steps. Ratios of sums, never means of ratios.
+* ``tokens_per_s_per_w`` = ``tokens_per_s`` / (sum of P_i * T_i / sum of T_i): tokens per joule.
+* ``idle_power_w`` = sum of idle_i * D_i / sum of D_i, ``net_energy_j`` = ``energy_j`` - ``idle_power_w`` *
+  ``energy_duration_s``; the net of an item is sum of (P_i - idle_i) * T_i over the items. A net below 0 says
+  that idle was not idle.
+* ``energy_precision`` = root of u_window^2 + spread^2. u_window = root of the sum of (u_window_i * E_i)^2,
+  over ``energy_j``: windows err independently. spread = half of the 95 % t interval of the mean of P_i *
+  T_i / S_i over processes, where there are two at least.
+* ``energy_uncertainty`` = root of u_sensor^2 + ``energy_precision``^2 with the largest u_sensor_i: it is
+  the same error in every process of one card, so that averaging does not reduce it.
+
+Both are relative half-widths of 95 % intervals.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from results.energy_record import EnergyReading, Scenario
+from results.precision import relative_half_width
+from results.records import SCENARIOS, CaseSpec, Measurement, Work
+
+Fields = dict[str, Any]
+
+# Every number of this module; all of them are metrics.
+PER_WORK_METRICS = (
+    "energy_per_step_j", "energy_per_item_j", "energy_per_token_j", "net_energy_per_item_j",
+    "items_per_s_per_w", "tokens_per_s_per_w", "tokens_per_s_per_megawatt",
+)  # fmt: skip
+ENERGY_METRICS = (
+    *PER_WORK_METRICS,
+    "energy_j", "average_power_w", "idle_power_w", "net_energy_j", "energy_duration_s", "energy_window_s",
+    "energy_uncertainty", "energy_precision", "latency_energy_per_step_j", "latency_energy_uncertainty",
+)  # fmt: skip
+# Identities hold to float rounding or not at all.
+ROUNDING = 1e-9
+# A t interval is tabled up to so many values; more are taken in so many batches.
+MAX_SPREAD_VALUES = 31
+
+
+class Metered(NamedTuple):
+    """One process: its main reading, and the time and steps of the work that goes with it."""
+
+    reading: EnergyReading
+    energy_j: float
+    duration_s: float
+    elapsed_s: float  # T
+    steps: int  # S; 0: not known
+
+    @property
+    def power_w(self) -> float:
+        """P."""
+        return self.energy_j / self.duration_s
+
+
+def energy_fields(replicates: Sequence[Measurement], work: Work, rates: Mapping[str, Any]) -> Fields:
+    """The energy part of a case's summary.
+
+    Args:
+        replicates: those whose numbers count, of one case.
+        work: of one cycle of it.
+        rates: its ``throughput_per_s`` and ``tokens_per_s``.
+    """
+    case = replicates[0].case
+    scenario = headline_scenario(case)
+    readings = [main_reading(m, scenario) for m in replicates]
+    fields = {**_told(readings), "energy_scenario": next((r.scenario for r in readings if r and r.scenario), None)}
+    why = _why_none(readings)
+    if why:
+        return {**fields, **dict.fromkeys((f"{name}_reason" for name in ENERGY_METRICS), why), "energy_reason": why}
+    processes = [_metered(m, r) for m, r in zip(replicates, readings, strict=True) if r]
+    fields |= _sums(processes) | _per_work(processes, work, rates) | _half_widths(processes)
+    return fields | _latency(replicates, readings)
+
+
+def headline_scenario(case: CaseSpec) -> Scenario:
+    """The pass whose energy is the case's."""
+    return next((name for name in SCENARIOS if name in case.scenarios), SCENARIOS[0])
+
+
+def main_reading(measurement: Measurement, scenario: Scenario) -> EnergyReading | None:
+    """The first reading of a pass; before version 3 there was one over both passes."""
+    return next((r for r in measurement.energy if r.scenario in (scenario, None)), None)
+
+
+def _why_none(readings: Sequence[EnergyReading | None]) -> str:
+    """Why there is no number; empty if every process has one, all of the same thing."""
+    reasons = [reading_problem(reading) for reading in readings]
+    lacking = [reason for reason in reasons if reason]
+    if lacking:
+        several = len(lacking) < len(readings)
+        lead = f"in {len(lacking)} of {len(readings)} processes: " if several else ""
+        return lead + "; ".join(dict.fromkeys(lacking))
+    for name, noun in (("scope", "scopes"), ("device_id", "devices")):
+        found = _distinct(readings, name, keep_none=True)
+        if len(found) > 1:
+            return f"processes were metered in different {noun}: {', '.join(text or 'not told' for text in found)}"
+    return ""
+
+
+def reading_problem(reading: EnergyReading | None) -> str:
+    """Why a stored reading gives no number; empty if it does."""
+    if reading is None:
+        return "not measured"
+    energy, power, seconds = reading.energy_j, reading.average_power_w, reading.duration_s
+    if energy is None:
+        return reading.reason or "the meter gave neither energy nor reason"
+    if seconds is None:
+        return "the meter gave no duration"
+    if not (0 < energy < math.inf and 0 < seconds < math.inf):
+        return f"the record says {energy:g} J in {seconds:g} s, which cannot be"
+    if power is not None and abs(power * seconds - energy) > 1e-6 * energy:
+        return f"the record contradicts itself: {power:g} W for {seconds:g} s are not {energy:g} J"
+    return ""
+
+
+def _metered(measurement: Measurement, reading: EnergyReading) -> Metered:
+    energy, seconds = reading.energy_j or 0.0, reading.duration_s or 0.0
+    if reading.scenario == "throughput" and measurement.timing:
+        windows = measurement.timing.windows
+        elapsed_s = sum(window.elapsed_ns for window in windows) / 1e9
+        return Metered(reading, energy, seconds, elapsed_s, sum(window.iterations for window in windows))
+    steps = reading.steps or 0 if reading.scenario == "latency" else 0
+    return Metered(reading, energy, seconds, seconds, steps)
+
+
+def _told(readings: Sequence[EnergyReading | None]) -> Fields:
+    names = {"energy_meter": "meter", "energy_scope": "scope", "energy_source": "source", "energy_method": "method"}
+    names["energy_device_id"] = "device_id"
+    return {field: "; ".join(_distinct(readings, name)) for field, name in names.items()}
+
+
+def _distinct(readings: Sequence[EnergyReading | None], name: str, keep_none: bool = False) -> list[str]:
+    values = dict.fromkeys(getattr(reading, name) for reading in readings if reading)
+    return [value or "" for value in values if value or keep_none]
+
+
+def _sums(processes: Sequence[Metered]) -> Fields:
+    energy_j, duration_s = sum(p.energy_j for p in processes), sum(p.duration_s for p in processes)
+    fields: Fields = {
+        "energy_j": energy_j,
+        "energy_duration_s": duration_s,
+        "energy_window_s": min(p.duration_s for p in processes),
+        "average_power_w": energy_j / duration_s,
+    }
+    idle_w = [p.reading.idle_power_w for p in processes]
+    known = [watts for watts in idle_w if watts is not None]
+    if len(known) < len(idle_w):
+        why = "idle power was not taken"
+        return fields | {"idle_power_w_reason": why, "net_energy_j_reason": why}
+    idle_j = sum(watts * p.duration_s for watts, p in zip(known, processes, strict=True))
+    return fields | {"idle_power_w": idle_j / duration_s, "net_energy_j": energy_j - idle_j}
+
+
+def _per_work(processes: Sequence[Metered], work: Work, rates: Mapping[str, Any]) -> Fields:
+    why = _why_no_work(processes)
+    if why:
+        return {f"{name}_reason": why for name in PER_WORK_METRICS}
+    steps = sum(p.steps for p in processes)
+    energy_j = sum(p.power_w * p.elapsed_s for p in processes)
+    mean_power_w = energy_j / sum(p.elapsed_s for p in processes)
+    items = steps / work.steps * work.items
+    tokens = None if work.tokens is None else steps / work.steps * work.tokens
+    no_tokens = "the workload has no tokens" if tokens is None else "no tokens were processed"
+    fields = {
+        "energy_per_step_j": energy_j / steps,
+        **_or_reason("energy_per_item_j", energy_j / items if items else None, "no items were processed"),
+        **_or_reason("energy_per_token_j", energy_j / tokens if tokens else None, no_tokens),
+        **_net_per_item(processes, items),
+    }
+    per_w = [*_per_watt("throughput_per_s", rates, mean_power_w), *_per_watt("tokens_per_s", rates, mean_power_w)]
+    fields |= _or_reason("items_per_s_per_w", per_w[0], per_w[1])
+    fields |= _or_reason("tokens_per_s_per_w", per_w[2], per_w[3])
+    megawatt = None if per_w[2] is None else 1e6 * per_w[2]
+    fields |= _or_reason("tokens_per_s_per_megawatt", megawatt, per_w[3])
+    # The identity that gives the numbers their meaning.
+    for rate, per in (("throughput_per_s", "energy_per_item_j"), ("tokens_per_s", "energy_per_token_j")):
+        _check_identity(rates.get(rate), fields[per], mean_power_w)
+    return fields
+
+
+def _why_no_work(processes: Sequence[Metered]) -> str:
+    if any(p.reading.scenario is None for p in processes):
+        return "the reading is over both passes, whose steps differ: made with a chipmark that read energy so"
+    if any(not p.steps or p.elapsed_s <= 0 for p in processes):
+        return "it is not known how many steps the energy is of"
+    return ""
+
+
+def _per_watt(name: str, rates: Mapping[str, Any], power_w: float) -> tuple[Any, Any]:
+    """A rate per watt, and why there is none."""
+    rate = rates.get(name)
+    return (None, rates.get(f"{name}_reason") or "not measured") if not rate else (rate / power_w, "")
+
+
+def _check_identity(rate: float | None, energy_j: float | None, power_w: float) -> None:
+    if rate and energy_j is not None and abs(rate * energy_j - power_w) > ROUNDING * power_w:
+        raise AssertionError(f"{energy_j} J an item * {rate} items/s is not {power_w} W")
+
+
+def _net_per_item(processes: Sequence[Metered], items: float) -> Fields:
+    idle_w = [p.reading.idle_power_w for p in processes]
+    if any(watts is None for watts in idle_w) or not items:
+        return {"net_energy_per_item_j_reason": "idle power was not taken" if items else "no items were processed"}
+    net_j = sum((p.power_w - (watts or 0.0)) * p.elapsed_s for p, watts in zip(processes, idle_w, strict=True))
+    return {"net_energy_per_item_j": net_j / items}
+
+
+def _half_widths(processes: Sequence[Metered]) -> Fields:
+    precision, why = _precision(processes)
+    sensors = [p.reading.u_sensor for p in processes]
+    known = [u for u in sensors if u is not None]
+    if precision is None or len(known) < len(sensors):
+        total, why_total = None, why or "the meter does not say how wrong its sensor may be"
+    else:
+        total, why_total = math.hypot(max(known), precision), ""
+    return _or_reason("energy_precision", precision, why) | _or_reason("energy_uncertainty", total, why_total)
+
+
+def _precision(processes: Sequence[Metered]) -> tuple[float | None, str]:
+    """Root of u_window^2 + spread^2, or why it is not known."""
+    squares = 0.0
+    for p in processes:
+        if p.reading.u_window is None:
+            part_time = "the sensor looks at part of each period only, and phases were not told apart"
+            return None, part_time if p.reading.part_time else "the meter does not say how wrong its window may be"
+        squares += (p.reading.u_window * p.energy_j) ** 2
+    u_window = math.sqrt(squares) / sum(p.energy_j for p in processes)
+    # Without steps there is only the power to compare.
+    each = [p.power_w * (p.elapsed_s / p.steps if p.steps else 1.0) for p in processes]
+    return math.hypot(u_window, relative_half_width(list(_batches(each))) or 0.0), ""
+
+
+def _batches(values: Sequence[float]) -> Iterator[float]:
+    """The values, or means of as many nearly equal batches as a t interval is tabled for."""
+    number = min(len(values), MAX_SPREAD_VALUES)
+    for k in range(number):
+        batch = values[k * len(values) // number : (k + 1) * len(values) // number]
+        yield sum(batch) / len(batch)
+
+
+def _latency(replicates: Sequence[Measurement], headline: Sequence[EnergyReading | None]) -> Fields:
+    """Energy of single synced steps, of the same scope and device as the headline."""
+    names = ("latency_energy_per_step_j", "latency_energy_uncertainty")
+    if "latency" not in replicates[0].case.scenarios:
+        return {f"{name}_reason": "scenario latency was not planned" for name in names}
+    readings = [next((r for r in m.energy if r.scenario == "latency"), None) for m in replicates]
+    why = _why_none(readings)
+    if not why and any(_distinct([*headline, *readings], name, keep_none=True)[1:] for name in ("scope", "device_id")):
+        why = "the latency pass was metered in another scope or on another device than the throughput pass"
+    processes = [] if why else [_metered(m, r) for m, r in zip(replicates, readings, strict=True) if r]
+    why = why or _why_no_work(processes)
+    if why:
+        return {f"{name}_reason": why for name in names}
+    per_step_j = sum(p.energy_j for p in processes) / sum(p.steps for p in processes)
+    widths = _half_widths(processes)
+    return {
+        "latency_energy_per_step_j": per_step_j,
+        "latency_energy_uncertainty": widths["energy_uncertainty"],
+        "latency_energy_uncertainty_reason": widths["energy_uncertainty_reason"],
+    }
+
+
+def _or_reason(name: str, value: float | None, reason: str) -> Fields:
+    return {name: value, f"{name}_reason": reason if value is None else ""}
