@@ -253,3 +253,23 @@ def test_in_pairs(tmp_path):
     report = ab_report(folder, CompareOptions())
     assert (energy(report).judgement.num_sessions_new, time(report).judgement.num_sessions_new) == (7, 8)
     assert any("energy_window" in text for text in energy(report).warnings)
+
+
+def test_cards_that_nobody_knows_on_either_side_are_not_the_same(tmp_path):
+    unknown = metered(reading(device_id=None))
+    row = energy(against(tmp_path, unknown, unknown))
+    assert row.verdict == "inconclusive"
+    assert row.reason.startswith("it is not known whether the cards are the same, and u_sensor is 7.07 %")
+
+
+def test_passes_of_another_kind_are_refused(tmp_path):
+    old = [case for run in sessions(tmp_path, 3, record=metered()) for case in read_session(run.path).cases]
+    session(tmp_path / "new", hour=50, record=metered(reading(300.0, "latency")))
+    for replicate in range(5):
+        edit(
+            tmp_path / "new",
+            replicate,
+            lambda line: (line["stats"].update(mean_step_s=None), line["timing"].update(windows=[])),
+        )
+    row = energy(compare(read_session(tmp_path / "new").cases, old))
+    assert (row.verdict, row.reason) == ("not-comparable", "energy_pass is throughput in the baseline and latency here")
