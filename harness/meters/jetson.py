@@ -32,6 +32,7 @@ NOT_CONNECTED = "NC"
 # Step of the shunt voltage, which is the current times the shunt; the bus voltage has steps of 8 mV (datasheet).
 SHUNT_STEP_V = 40e-6
 
+DISCRETE = "this Tegra system has a discrete GPU as well, whose power is not behind the input of the module"
 NO_CHIP = "this Jetson shows no INA3221 power monitor"
 NOTES = (
     "covers the whole module at its input: GPU, CPU, memory and regulators; not the carrier board",
@@ -140,6 +141,8 @@ def is_jetson(root: Path = ROOT) -> bool:
 
 def find(root: Path) -> tuple[Rail | None, str, str]:
     """The rail at the input of the module; or None, the reason and the remedy."""
+    if _has_discrete_gpu(root):
+        return None, DISCRETE, ""
     rails = [*_hwmon_rails(root), *_iio_rails(root)]
     total = next((rail for rail in rails if rail.name in TOTAL_RAILS), None)
     if total is None:
@@ -157,6 +160,14 @@ def find(root: Path) -> tuple[Rail | None, str, str]:
     except (OSError, ValueError) as error:
         return None, f"the power of the module cannot be read: {one_line(error)}", ""
     return total, "", ""
+
+
+def _has_discrete_gpu(root: Path) -> bool:
+    """Another NVIDIA GPU, which CUDA lists beside that of the module; the module's own is not on PCI."""
+    return any(
+        text_or_none(path / "vendor") == "0x10de" and (text_or_none(path / "class") or "").startswith("0x03")
+        for path in children(root / "sys/bus/pci/devices", "*")
+    )
 
 
 def _hwmon_rails(root: Path) -> list[Rail]:

@@ -187,3 +187,9 @@ def test_tiles_share_the_counter_of_their_card(tmp_path, monkeypatch):
     assert IntelGpuMeter(root).probe(xpu(BUS_ID)).reason.startswith("shared_device")
     monkeypatch.setenv("ZE_FLAT_DEVICE_HIERARCHY", "COMPOSITE")
     assert IntelGpuMeter(root).probe(xpu(BUS_ID)).reason == ""
+
+
+def test_without_labels_the_first_is_the_card_and_the_second_its_package(tmp_path):
+    found = IntelGpuMeter(card(tmp_path, {"energy1_input": 9, "energy2_input": 7})).probe(xpu(BUS_ID))
+    assert (found.scope, found.source) == ("gpu_board", "xe hwmon energy1_input (card)")
+    assert any("energy2_input (pkg)" in note for note in found.notes)

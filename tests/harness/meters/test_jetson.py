@@ -195,3 +195,15 @@ def test_a_rail_that_is_lost_half_way(tmp_path):
     (reading,) = metered(JetsonMeter(root, sampler), sampler, CUDA, lose)
     assert reading.energy_j is None
     assert reading.reason.startswith("the meter was lost")
+
+
+def test_a_discrete_gpu_is_not_behind_the_module(tmp_path):
+    root = hwmon(tmp_path, ("VDD_IN", "NC", "NC"))
+    bridge = "sys/bus/pci/devices/0005:00:00.0"
+    write(root, {f"{bridge}/vendor": "0x10de", f"{bridge}/class": "0x060400"})
+    assert JetsonMeter(root).probe(CUDA).reason == ""
+    card = "sys/bus/pci/devices/0005:09:00.0"
+    write(root, {f"{card}/vendor": "0x10de", f"{card}/class": "0x030000"})
+    found = JetsonMeter(root).probe(CUDA)
+    assert "discrete GPU" in found.reason
+    assert found.applies
