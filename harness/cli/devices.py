@@ -9,15 +9,20 @@ import click
 if TYPE_CHECKING:
     from harness.capabilities import Capability
     from harness.discovery import BackendReport
+    from harness.meters.base import Capability as PowerCapability
+    from harness.meters.survey import Survey
+    from results.records import Device
 
 
 @click.command("devices")
 @click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
 def command(as_json: bool) -> None:
-    """Show every backend's devices and, for each, which precision can be measured.
+    """Show every backend's devices and, for each, which precision can be measured and who reads its
+    power.
 
     native: the device multiplies in this type. emulated: the values have this type, products are
-    computed by widening. unsupported: not measured, for the reason given.
+    computed by widening. unsupported: not measured, for the reason given. energy: what each power
+    meter reads of the device, or why not and what would grant it.
     """
     import msgspec
 
@@ -25,6 +30,7 @@ def command(as_json: bool) -> None:
     from harness.capabilities import probe
     from harness.cli.output import write_result
     from harness.discovery import discover
+    from harness.meters.survey import survey
     from harness.session import preload_modules
     from harness.supervisor import Supervisor
 
@@ -32,18 +38,18 @@ def command(as_json: bool) -> None:
     supervisor = Supervisor(preload_modules(names))
     reports = discover(supervisor, names)
     answers = {r.name: probe(supervisor, r.name) for r in reports if r.devices}
+    surveyed = survey(supervisor, reports)
+    broken = BACKENDS.broken() | {f"meter {name}": reason for name, reason in surveyed.broken.items()}
     if as_json:
-        content = {"backends": reports, "capabilities": answers, "broken_plugins": BACKENDS.broken()}
+        content = {"backends": reports, "capabilities": answers, "meters": surveyed.answers, "broken_plugins": broken}
         write_result(msgspec.json.format(msgspec.json.encode(content), indent=2).decode() + "\n")
         return
-    lines = [line for report in reports for line in _lines(report, answers.get(report.name, []))]
-    for name, reason in BACKENDS.broken().items():
-        lines.append(f"broken plugin {name}: {reason}")
-    lines.append("power: no meter is built in yet; energy is reported as not measurable")
+    lines = [line for report in reports for line in _lines(report, answers.get(report.name, []), surveyed)]
+    lines += [f"broken plugin {name}: {reason}" for name, reason in broken.items()]
     write_result("".join(f"{line}\n" for line in lines))
 
 
-def _lines(report: BackendReport, answers: list[Capability]) -> list[str]:
+def _lines(report: BackendReport, answers: list[Capability], surveyed: Survey) -> list[str]:
     if not report.devices:
         hint = f"; {report.install_hint}" if report.install_hint else ""
         return [f"{report.name}: not usable here: {report.reason}{hint}"]
@@ -55,4 +61,20 @@ def _lines(report: BackendReport, answers: list[Capability]) -> list[str]:
             if answer.device == device.id:
                 reason = f": {answer.reason}" if answer.reason else ""
                 lines.append(f"    {answer.mode:<9} {answer.precision:<5} {answer.level}{reason}")
+        lines += _energy_lines(device, surveyed.answers[report.name][device.id], list(surveyed.broken))
+    return lines
+
+
+def _energy_lines(device: Device, answers: dict[str, PowerCapability], broken: list[str]) -> list[str]:
+    """A line a meter that is for such devices; one line if none of them reads it."""
+    from harness.meters.describe import not_measurable, readable, unreadable
+
+    if all(answer.reason for answer in answers.values()):
+        return [f"    energy: not measurable here: {not_measurable(device, answers, broken)}"]
+    lines = []
+    for name, answer in answers.items():
+        if not answer.reason:
+            lines += [f"    energy: {name} reads {readable(answer)}", *(f"        {note}" for note in answer.notes)]
+        elif answer.applies:
+            lines.append(f"    energy: {name} does not read it: {unreadable(answer)}")
     return lines
