@@ -74,7 +74,7 @@ def _energy(ctx: click.Context, option: click.Parameter, value: str | None) -> f
 @click.option("--resume", callback=_given, metavar="RUN",
               help="Go on with a stored run: measure only what is missing or failed.")  # fmt: skip
 @click.option("--energy", callback=_energy, metavar="SECONDS|off",
-              help="Least window for energy where a meter reads the device (30 to quote it), or off: ask no meter.")  # fmt: skip
+              help="Least window for energy, where a meter reads the device; off asks no meter.")  # fmt: skip
 @click.option("--wall-meter", callback=_wall, metavar="CSV",
               help="Times and watts that a logger appends to this file, as a further power meter.")  # fmt: skip
 @click.option("--check", is_flag=True,
