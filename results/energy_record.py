@@ -22,6 +22,8 @@ SCOPES = {
     "gpu_package": "the package of one accelerator, without the rest of its board",
     "gpu_memory": "the memory of one accelerator",
     "soc": "a whole system on chip",
+    "gpu": "the graphics processor of a chip, without memory",
+    "cpu": "the CPU cores of a chip, without memory",
     "cpu_package": "all CPU packages of the machine",
     "dram": "the main memory, by the CPU's own counters",
     "platform": "the whole platform, by the CPU's own counters (psys)",

@@ -43,7 +43,7 @@ class Domain(NamedTuple):
         parts: each is a channel for the energy.
         check: a second source for the same scope, compared and never added: a power value beside a
             counter.
-        u_sensor: relative uncertainty of the sensor itself, 95 %.
+        u_sensor: relative uncertainty of the sensor itself, 95 %; None: nobody says.
         power_limit_w: enforced limit of this scope, if known.
         power_limit_default_w: its default.
         driver: version of the driver.
@@ -53,7 +53,7 @@ class Domain(NamedTuple):
     device_id: str
     parts: tuple[Channel, ...]
     check: Channel | None = None
-    u_sensor: float = U_SENSOR
+    u_sensor: float | None = U_SENSOR
     power_limit_w: float | None = None
     power_limit_default_w: float | None = None
     driver: str | None = None

@@ -144,9 +144,11 @@ class WallMeter(SampledMeter):
             if (is_over and is_fresh) or waited_s >= _wait_s(tail.rows):
                 break
             self._clocks.sleep(WAIT_POLL_S)
+        if tail.num_new and not (is_over or is_fresh):
+            raise WallFileError(f"no row came any more, in {waited_s:.3g} s after the window: the logger stopped")
         check_clock(tail, ages_s)
         if not is_over:
-            raise WallFileError(f"no row from after the window came within {waited_s:.3g} s: the logger stopped")
+            raise WallFileError(f"no row from after the window came within {waited_s:.3g} s of it")
         return min(abs(age_s) for age_s in ages_s)
 
     def _domain(self) -> Domain:
