@@ -6,7 +6,7 @@ A card is found by UUID or PCI bus id (``harness.guards.nvml.Card``). Where a pa
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import NamedTuple
 
@@ -37,6 +37,7 @@ SCOPES = {GPU: "gpu_board", MODULE: "module", MEMORY: "gpu_memory"}
 SCOPE_NAMES = {GPU: "GPU", MODULE: "MODULE", MEMORY: "MEMORY"}
 FIELD_NAMES = {AVERAGE: "POWER_AVERAGE", INSTANT: "POWER_INSTANT"}
 ENERGY, USAGE = "nvmlDeviceGetTotalEnergyConsumption", "nvmlDeviceGetPowerUsage"
+LIMITS = ("nvmlDeviceGetEnforcedPowerLimit", "nvmlDeviceGetPowerManagementDefaultLimit")
 MILLI = 1e-3  # NVML's units are mJ and mW
 
 _CONTAINER = "in a container, start it with --gpus all and NVIDIA_DRIVER_CAPABILITIES=compute,utility"
@@ -59,6 +60,8 @@ class _Plan(NamedTuple):
     """What is read of one card: scope -> channels of energy and check, the main one first."""
 
     card: Card
+    uuid: str
+    driver: str
     parts: dict[int, tuple[Channel, Channel | None]]
     notes: tuple[str, ...]
 
@@ -82,7 +85,6 @@ class NvidiaMeter(SampledMeter):
                 card.close()
                 return Capability(reason=reason)
             plan = _plan(card, device)
-            uuid = card.uuid()
         except Unreadable as error:
             card.close()
             return Capability(reason=one_line(error), remedy=_remedy(error))
@@ -92,7 +94,7 @@ class NvidiaMeter(SampledMeter):
         return Capability(
             source=main.source,
             scope=SCOPES[scope],
-            device_id=uuid,
+            device_id=plan.uuid,
             resolution_j=MILLI if is_counter else None,
             resolution_w=None if is_counter else MILLI,
             update_s=main.update_s,
@@ -108,21 +110,22 @@ class NvidiaMeter(SampledMeter):
             answer = self.probe(device)
             if answer.reason:
                 raise Unreadable(answer.reason)
-        card, parts, _ = self._plans[device.id]
-        uuid, driver = card.uuid(), card.driver()
-        limits = [_limit_w(card, f"nvmlDeviceGet{name}Limit") for name in ("EnforcedPower", "PowerManagementDefault")]
+        plan = self._plans[device.id]
+        limits = [
+            _limit_w(plan.card, f"nvmlDeviceGet{name}Limit") for name in ("EnforcedPower", "PowerManagementDefault")
+        ]
         return [
             Domain(
                 scope=SCOPES[scope],
-                device_id=uuid,
+                device_id=plan.uuid,
                 parts=(main,),
                 check=check,
                 # The limits are of the GPU; a module has others, which NVML does not tell.
                 power_limit_w=limits[0] if scope == GPU else None,
                 power_limit_default_w=limits[1] if scope == GPU else None,
-                driver=driver,
+                driver=plan.driver,
             )
-            for scope, (main, check) in parts.items()
+            for scope, (main, check) in plan.parts.items()
         ]
 
     def _forget(self, device: Device) -> None:
@@ -137,7 +140,11 @@ def shared_reason(card: Card) -> str:
     Raises:
         Unreadable: the card is not to be reached, or does not tell whether it is shared.
     """
-    card.open()
+    try:
+        card.open()
+    except Unreadable:
+        if not card.is_mig_part:
+            raise
     try:
         mig = card.is_mig_part or bool(card.ask("nvmlDeviceGetMigMode")[0])
     except NotSupported:
@@ -180,7 +187,7 @@ def _plan(card: Card, device: Device) -> _Plan:
         told = next((error for error in refused if not isinstance(error, NotSupported)), None)
         raise told or NotSupported(f"the card tells neither energy nor power (driver {card.driver()})")
     notes += [f"not used: {one_line(error)}" for error in refused if not isinstance(error, NotSupported)]
-    return _Plan(card, parts, tuple(notes))
+    return _Plan(card, card.uuid(), card.driver(), parts, tuple(notes))
 
 
 def _capability(card: Card, device: Device) -> tuple[int, int] | None:
@@ -230,10 +237,10 @@ def _of(sensor: Sensor) -> tuple[float | None, bool, float | None]:
     return sensor.averaging_s, sensor.part_time, sensor.update_s
 
 
-def _answers(read: partial[int] | object, refused: list[Unreadable]) -> bool:
+def _answers(read: Callable[[], int], refused: list[Unreadable]) -> bool:
     """Does it tell more than 0? No card draws none; what went wrong goes to ``refused``."""
     try:
-        return callable(read) and int(read()) > 0
+        return read() > 0
     except Unreadable as error:
         refused.append(error)
         return False
@@ -260,6 +267,6 @@ def _limit_w(card: Card, function: str) -> float | None:
 
 
 def _remedy(error: Unreadable) -> str:
-    if "No module named" in str(error):
+    if isinstance(error.__cause__, ImportError):
         return "pip install nvidia-ml-py"
     return _REMEDIES.get(error.code or 0, "") if isinstance(error, NvmlFault) else ""

@@ -25,7 +25,19 @@ def build(folder: Path, without: Sequence[str] = ()) -> Path:
         pytest.skip("no C compiler here to build the NVML stub with")
     library = folder / "libnvidia-ml.so.1"
     renames = [f"-D{name}=absent_{name}" for name in without]
-    command = [compiler, "-shared", "-fPIC", "-O1", "-pthread", "-Wall", "-Werror", *renames, "-o", str(library), str(SOURCE)]
+    command = [
+        compiler,
+        "-shared",
+        "-fPIC",
+        "-O1",
+        "-pthread",
+        "-Wall",
+        "-Werror",
+        *renames,
+        "-o",
+        str(library),
+        str(SOURCE),
+    ]
     subprocess.run(command, check=True, timeout=60)
     return library
 
