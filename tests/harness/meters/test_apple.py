@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
 from types import ModuleType, SimpleNamespace
 
 import pytest
 
 from harness.meters.apple import AppleMeter
 from harness.meters.base import EnergyWindow
-from harness.meters.channel import Channel
-from harness.meters.sampler import Sampler, Tape
 from results.energy_record import SCOPES
 from results.records import Device
+from tests.harness.meters.scripted import Scripted, Time
 
 MAC = ("Darwin", "arm64")
 MPS = Device(id="mps", backend="torch", kind="mps", name="Apple M2")
@@ -22,11 +20,10 @@ CPU = Device(id="cpu", backend="torch", kind="cpu", name="Apple M2")
 WATTS = {"cpu_total_mj": 4.0, "gpu_mj": 15.5, "dram_mj": 1.25, "ane_mj": 0.0, "gpu_sram_mj": None}
 
 
-class Chip:
+class Chip(Time):
     """The time, and a module ``zeus_apple_silicon`` that counts by it."""
 
     def __init__(self, **watts: float | None) -> None:
-        self.ns = 0
         self.watts: dict[str, float | None] = watts
         self.problem = ""
         chip = self
@@ -46,31 +43,6 @@ class Chip:
 
         self.module = ModuleType("zeus_apple_silicon")
         self.module.AppleEnergyMonitor = AppleEnergyMonitor
-
-
-class Scripted(Sampler):
-    """Looks every 20 ms of the chip's time."""
-
-    def __init__(self, chip: Chip) -> None:
-        super().__init__(lambda: chip.ns)
-        self.chip, self.open = chip, list[Tape]()
-
-    def add(self, channels: Sequence[Channel]) -> list[Tape]:
-        self.open = [Tape(channel) for channel in channels]
-        self.run(0)
-        return self.open
-
-    def remove(self, tapes: Sequence[Tape]) -> None:
-        self.run(0)
-
-    def run(self, seconds: float) -> None:
-        end_ns = self.chip.ns + round(seconds * 1e9)
-        while True:
-            for tape in self.open:
-                tape.look(lambda: self.chip.ns)
-            if self.chip.ns >= end_ns:
-                return
-            self.chip.ns += 20_000_000
 
 
 @pytest.fixture

@@ -11,55 +11,13 @@ from pathlib import Path
 
 import pytest
 
-from harness.meters.base import EnergyWindow, Meter
-from harness.meters.wall import Clocks, WallMeter
-from harness.meters.wall_file import (
-    LOOK_BACK_BYTES,
-    WALL_METER_VARIABLE,
-    WallFileError,
-    WallTail,
-    check_wall_file,
-    parse_row,
-    read_layout,
-)
-from results.errors import UsageError
+from harness.meters.base import EnergyWindow
+from harness.meters.wall import WallMeter
+from harness.meters.wall_file import LOOK_BACK_BYTES, WALL_METER_VARIABLE, WallFileError, WallTail, read_layout
 from results.records import Device, EnergyReading
+from tests.harness.meters.wall_world import EPOCH_S, World
 
 CPU = Device(id="cpu", backend="torch", kind="cpu", name="a CPU")
-EPOCH_S = 1_764_000_000.0
-
-
-class World:
-    """A clock that sleeping moves, and a logger on a clock of its own that appends as time passes.
-
-    Attributes:
-        ahead_s: the logger's clock less the true one.
-        delay_s: rows come so late.
-        power: watts at a true time since the start.
-    """
-
-    def __init__(self, file: Path, interval_s: float = 1.0) -> None:
-        self.file, self.interval_s = file, interval_s
-        self.now_s, self.next_s = 100.0, 100.25
-        self.ahead_s = self.delay_s = self.stepped_s = 0.0
-        self.stops_at_s = float("inf")
-        self.power: Callable[[float], float] = lambda s: 400.0
-        self.row: Callable[[float, float], str] = lambda unix_s, watts: f"{unix_s:.3f},{watts:.1f}\n"
-        file.write_text("time,watts\n")
-
-    def clocks(self) -> Clocks:
-        return Clocks(
-            lambda: round(self.now_s * 1e9), lambda: round((EPOCH_S + self.now_s + self.stepped_s) * 1e9), self.run
-        )
-
-    def run(self, seconds: float) -> None:
-        end_s = self.now_s + seconds
-        with self.file.open("a", newline="") as file:
-            while self.next_s + self.delay_s <= end_s:
-                if self.next_s < self.stops_at_s:
-                    file.write(self.row(EPOCH_S + self.next_s + self.ahead_s, self.power(self.next_s)))
-                self.next_s += self.interval_s
-        self.now_s = end_s
 
 
 @pytest.fixture
@@ -90,92 +48,6 @@ def measure(world: World, seconds: float = 10.37, during: Callable[[], None] = l
         assert not reading.reason
         assert reading.trace in meter.traces
     return reading
-
-
-# Probe
-
-
-def test_applies_only_if_asked_for():
-    assert isinstance(WallMeter({}), Meter)
-    answer = WallMeter({}).probe(CPU)
-    assert not answer.applies
-    assert answer.reason == "reads an external meter (chipmark run --wall-meter FILE) only"
-
-
-@pytest.mark.parametrize("kind", ["cpu", "cuda", "rocm", "mps", "npu"])
-def test_applies_to_every_device(world, kind):
-    answer = meter_of(world).probe(Device(id=kind, backend="torch", kind=kind, name="any"))
-    assert answer.applies
-    assert not answer.reason
-    assert answer.scope == "wall"
-    assert answer.device_id == str(world.file)
-
-
-@pytest.mark.parametrize(
-    ("text", "told"),
-    [
-        (None, "no such file"),
-        ("", "does not begin with a header line"),
-        ("time,watts", "does not begin with a header line"),
-        ("1764000000,230\n1764000001,230\n", "has no header"),
-        ("2025-11-24T16:00:00Z,230\n", "has no header"),
-        (
-            "when,volts,amps\n",
-            "has the columns when, volts, amps; wanted are one of time, timestamp, unix_time and one of",
-        ),
-        ("time,volts\n", "has the columns time, volts; "),
-        ("time,watts\n1764000000000,230\n", "not in Unix seconds"),
-        ("time,watts\n2025-11-24 16:00:00,230\n", "without its offset from UTC"),
-        ("time,watts\n24.11.2025 16:00,230\n", "neither Unix seconds nor ISO 8601"),
-        ("time,watts\n1764000000,n/a\n", "a power of 'n/a', which is no number"),
-        ("time,watts\n1764000000,-3\n", "a power of -3 W"),
-        ("time,watts\n1764000000\n", "too few columns"),
-    ],
-)
-def test_files_that_are_refused_before_measuring(tmp_path, text, told):
-    file = tmp_path / "meter.csv"
-    if text is not None:
-        file.write_text(text)
-    with pytest.raises(UsageError) as refused:
-        check_wall_file(file)
-    assert told in str(refused.value)
-    assert "\n" not in str(refused.value)
-    answer = WallMeter({WALL_METER_VARIABLE: str(file)}).probe(CPU)
-    assert answer.applies
-    assert told in answer.reason
-    assert answer.remedy
-
-
-def test_a_folder_and_a_pipe_are_refused(tmp_path):
-    os.mkfifo(tmp_path / "pipe")
-    for path in (tmp_path, tmp_path / "pipe"):
-        with pytest.raises(UsageError, match="is not a file"):
-            check_wall_file(path)
-
-
-@pytest.mark.parametrize("text", ["time,watts\n", "time,watts\n17640000", "\ufefftime;power\r\n1764000000;230,5\r\n"])
-def test_files_that_are_accepted(tmp_path, text):
-    (tmp_path / "meter.csv").write_bytes(text.encode())
-    check_wall_file(tmp_path / "meter.csv")
-
-
-@pytest.mark.parametrize(
-    ("header", "row", "watts"),
-    [
-        ("time,watts", "1764000000.5,230.25", 230.25),
-        ("Volts, Power_W ,TIMESTAMP", "229,230.25,1764000000.5", 230.25),
-        ("unix_time;power", "1764000000,5;230,25", 230.25),
-        ('"time","note","watts"', '"2025-11-24T16:00:00.5+00:00","a, b","230.25"', 230.25),
-        ("time,watts", "2025-11-24T17:00:00.5+01:00,230.25", 230.25),
-        ("time,watts", "2025-11-24T16:00:00.5Z,230.25", 230.25),
-    ],
-)
-def test_ways_to_write_a_row(tmp_path, header, row, watts):
-    file = tmp_path / "meter.csv"
-    file.write_text(f"{header}\n{row}\n")
-    if ";" in header:
-        row = row.replace("1764000000,5", "1764000000.5")
-    assert parse_row(row, read_layout(file)) == (1764000000.5, watts)
 
 
 # Measuring
