@@ -33,7 +33,7 @@ def mark(case: CaseSummary) -> str:
 
 def energy_row_notes(case: CaseSummary) -> list[str]:
     """Of one row of the energy table."""
-    notes = [SHORT] if is_short(case) else []
+    notes = [f"* {SHORT}"] if is_short(case) else []
     failed = failed_guards(case)
     if failed:
         notes.append(f"! energy that a guard says FAIL of ({', '.join(failed)}): shown, but not to be compared")
@@ -55,7 +55,7 @@ def energy_notes(cases: Sequence[CaseSummary]) -> list[str]:
         return missing
     return [
         f"energy: {some(map(what, with_energy), '; or ')}; gross, idle power included",
-        "J per item: per token where the workload has tokens; items/s/W likewise, and per joule is the same",
+        "J per item, items/s/W: of tokens where the workload has tokens; a second times a watt is a joule",
         *_half_widths(with_energy),
         *_idle(with_energy),
         *missing,

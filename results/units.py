@@ -74,7 +74,8 @@ def half_width(value: float | None) -> str:
     """A relative half-width in percent, two digits: ``0.0512`` -> ``5.1 %``; never rounded down to nothing."""
     if value is None:
         return NOT_AVAILABLE
-    return "<0.1 %" if value < 0.001 else f"{float(f'{100 * value:.2g}'):,g} %"
+    rounded = float(f"{100 * value:.2g}")
+    return "<0.1 %" if rounded < 0.1 else f"{rounded:,.0f} %" if rounded >= 10 else f"{rounded:.1f} %"
 
 
 def watts(value: float | None) -> str:

@@ -7,8 +7,9 @@ import pandas as pd
 import pytest
 
 from results.errors import RunFolderError
-from results.frame import RUN_COLUMNS, SAMPLE_COLUMNS, load, load_samples
+from results.frame import POWER_COLUMNS, RUN_COLUMNS, SAMPLE_COLUMNS, load, load_power, load_samples
 from results.rows import COLUMNS, METRIC_COLUMNS
+from tests.results.energy_run import SPEC, energy_run, metered, reading
 from tests.results.example_run import example_run, run_info, store
 
 
@@ -82,3 +83,45 @@ def test_an_empty_run_is_an_empty_frame(tmp_path):
     assert load(path).empty
     assert "throughput_per_s" in load(path).columns
     assert load_samples(path).empty
+
+
+def test_power_samples_are_no_step_times(tmp_path):
+    path = energy_run(tmp_path / "run").path
+    assert set(load_samples(path).kind) == {"warmup"}
+    frame = load_power(path)
+    assert list(frame.columns) == list(POWER_COLUMNS)
+    counter = frame[frame.trace == "throughput_nvidia_gpu_board_uj"]
+    power = frame[frame.trace == "throughput_nvidia_gpu_board_uw"]
+    assert len(counter) + len(power) == len(frame)
+    assert (set(counter.unit), counter.value.tolist(), counter.time_s.tolist()) == (
+        {"J"},
+        [7.0, 9.0, 11.0],
+        [0.0, 0.02, 0.04],
+    )
+    # One clock for both.
+    assert (set(power.unit), power.value.tolist(), power.time_s.tolist()) == ({"W"}, [99.5, 100.5], [0.01, 0.03])
+    assert set(frame.case_id) == {SPEC.id}
+
+
+def test_power_of_a_run_without_a_meter_and_of_one_case(run, tmp_path):
+    assert load_power(run.path).empty
+    assert list(load_power(run.path).columns) == list(POWER_COLUMNS)
+    path = energy_run(tmp_path / "run").path
+    assert len(load_power(path, SPEC.id)) == 5
+    with pytest.raises(RunFolderError, match="no case 'nonsense'"):
+        load_power(path, "nonsense")
+
+
+def test_power_without_its_times_is_refused(tmp_path):
+    samples = {"throughput_x_uw": np.arange(3), "throughput_x_uw_time_ns": np.arange(2)}
+    path = store(tmp_path / "run", run_info([(SPEC, 1)]), [(metered(reading()), samples)]).path
+    with pytest.raises(RunFolderError, match="samples of throughput_x_uw and their times do not match"):
+        load_power(path)
+
+
+def test_energies_are_columns(tmp_path):
+    frame = load(energy_run(tmp_path / "run").path)
+    assert frame.loc[0, "energy_per_token_j"] == pytest.approx(0.5)
+    assert frame.loc[0, "energy_scope"] == "gpu_board"
+    assert np.isnan(frame.loc[4, "energy_j"])
+    assert frame.loc[4, "energy_j_reason"] == "the meter was lost"

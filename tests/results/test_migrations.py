@@ -81,3 +81,45 @@ def test_a_newer_line_is_skipped_and_said(old: Path) -> None:
 def test_an_unknown_older_version_is_refused() -> None:
     with pytest.raises(ValueError, match="schema version 0 is unknown"):
         migrate({"schema_version": 0}, "RunInfo")
+
+
+@pytest.fixture
+def v2(tmp_path: Path) -> Path:
+    return Path(shutil.copytree(FIXTURES / "v2", tmp_path / "v2"))
+
+
+def test_a_run_of_format_2_is_read_as_the_newest(v2: Path) -> None:
+    run = open_run(v2)
+    assert run.warnings == []
+    assert {run.info.schema_version, *(m.schema_version for m in run.measurements)} == {SCHEMA_VERSION}
+    measure = run.info.measure
+    assert (measure.energy_min_seconds, measure.energy_idle_seconds) == (0.0, 0.0), "it made no windows for energy"
+    first, unsupported, second, _ = run.measurements
+    (reading,) = first.energy
+    assert (reading.scope, reading.scenario, reading.meter) == ("example", None, None)
+    assert (reading.energy_j, reading.average_power_w, reading.duration_s) == (3.04659478, 10.0, 0.304659478)
+    assert (reading.u_total, reading.idle_power_w) == (None, None), "it told none"
+    assert unsupported.energy == ()
+    assert [r.reason for r in second.energy] == ["no power meter reads this device yet"]
+
+
+def test_energy_of_format_2_needs_every_process(v2: Path) -> None:
+    case = summarize(open_run(v2))[0]
+    assert (case.energy_j, case.energy_scope) == (None, "example")
+    assert case.energy_j_reason == "in 1 of 2 processes: no power meter reads this device yet"
+
+
+def test_energy_of_format_2_is_of_both_passes_and_of_no_step(v2: Path) -> None:
+    lines = (v2 / "measurements.jsonl").read_text().splitlines()
+    (v2 / "measurements.jsonl").write_text(lines[0] + "\n")
+    run = open_run(v2)
+    case = summarize(run)[0]
+    assert (case.energy_j, case.average_power_w, case.energy_scenario) == (3.04659478, pytest.approx(10.0), None)
+    assert case.energy_per_step_j is None
+    assert "over both passes" in case.energy_per_step_j_reason
+    assert "does not say how wrong" in case.energy_uncertainty_reason
+    for output_format in FORMATS:
+        assert render_summary(run_summary(run), output_format)
+    text = " ".join(render_summary(run_summary(run), "table").split())
+    assert "energy: example by constant of the example plugin (constant), in both passes" in text
+    assert "J per item n/a: the reading is over both passes" in text

@@ -11,12 +11,15 @@ import msgspec
 import pytest
 from rich.cells import cell_len
 
+from results import units
 from results.case_summary import RunSummary
+from results.explain import explain
 from results.metrics import METRICS
 from results.records import Support
 from results.render import FORMATS, render_summary
 from results.rows import COLUMNS
 from results.summary import run_summary
+from tests.results.energy_run import SPEC, energy_run, lost, metered, reading
 from tests.results.example_run import SEQUENCES, case, example_run, measurement, run_info, store, timing
 
 
@@ -167,3 +170,85 @@ def test_only_the_table_needs_rich(tmp_path):
     )
     done = subprocess.run([sys.executable, "-c", code, str(run)], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+# Energy
+
+
+@pytest.fixture
+def energies(tmp_path):
+    return run_summary(energy_run(tmp_path / "energy"))
+
+
+@pytest.mark.parametrize("output_format", FORMATS)
+def test_golden_of_energy(energies, golden, output_format):
+    golden(f"energy.{SUFFIX[output_format]}", render_summary(energies, output_format))
+
+
+def energy_rows(text):
+    block = text[text.index("\nenergy\n") :].split("\n\n")[0]
+    return {" ".join(line.split()[:2]): line for line in block.splitlines()[3:]}
+
+
+def test_energy_table(energies):
+    text = render_summary(energies, "table")
+    assert max(cell_len(line) for line in text.splitlines()) <= 100
+    rows = energy_rows(text)
+    assert list(rows) == ["bert-encoder/tiny infer", "llm-decoder/tiny decode", "resnet/tiny infer"]
+    assert "500 mJ/token" in rows["bert-encoder/tiny infer"]
+    assert "5.0 %" in rows["bert-encoder/tiny infer"]
+    assert "1.50 J/token!" in rows["llm-decoder/tiny decode"], "a guard fails"
+    assert re.search(r"2\.00 s\*", rows["llm-decoder/tiny decode"]), "a short window"
+    flat = " ".join(text.split())
+    assert "short window: metered over less than 10 s" in flat
+    assert "! energy that a guard says FAIL of (energy_gap)" in flat
+    assert "energy n/a in 1 of 5 cases: the meter was lost" in flat
+    assert flat.count("gpu_board (one accelerator board)") == 1
+    assert "cpu_package" not in flat
+
+
+def test_energy_is_never_shown_as_0(energies):
+    shown = "\n".join(line for line in render_summary(energies, "table").splitlines() if "/tiny" in line)
+    assert not re.search(r"(?<![\d.])0(\.0+)? ?(m|u|k)?(J|W|%)", shown)
+
+
+def test_without_any_energy_the_reasons_are_said_once_and_counted(tmp_path):
+    specs = [case("resnet", "infer", "fp32", batch_size=n) for n in range(1, 9)]
+    stored = [(metered(lost(f"reason {n % 5}"), spec=spec), {}) for n, spec in enumerate(specs)]
+    for output_format in ("table", "markdown"):
+        run = store(tmp_path / output_format, run_info([(spec, 1) for spec in specs]), stored)
+        text = render_summary(run_summary(run), output_format)
+        assert "energy n/a: reason 0; reason 1; reason 2; 2 more" in text
+        assert "J per item" not in text
+
+
+def test_scopes_are_told_apart_in_the_rows_where_they_differ(tmp_path):
+    other = case("resnet", "infer", "fp32", device="cuda:0")
+    stored = [(metered(reading()), {}), (metered(reading(scope="module"), spec=other), {})]
+    text = render_summary(run_summary(store(tmp_path / "run", run_info([(SPEC, 1), (other, 1)]), stored)), "table")
+    rows = energy_rows(text)
+    assert "gpu_board" in rows["bert-encoder/tiny infer"]
+    assert "module" in rows["resnet/tiny infer"]
+    assert max(cell_len(line) for line in text.splitlines()) <= 100
+
+
+def test_markdown_energy_rows_have_as_many_cells_as_their_header(energies):
+    text = render_summary(energies, "markdown")
+    rows = [line for line in text[text.index("**energy**") :].splitlines() if line.startswith("|")]
+    assert len({len(re.findall(r"(?<!\\)\|", line)) for line in rows}) == 1
+    assert len(rows) == 2 + 4
+
+
+def test_explain_tells_how_the_energy_came_about(tmp_path, golden):
+    run = energy_run(tmp_path / "run")
+    golden("explain-energy.txt", explain(run, "bert-encoder"))
+    other = explain(run, "resnet/tiny infer fp32")
+    assert "Energy: n/a: the meter was lost" in other
+    assert "meter rapl, cpu_package: 200 J by RAPL package" in other, "what is not the headline is still told"
+
+
+def test_half_widths_are_never_rounded_down_to_nothing():
+    shown = {0.05: "5.0 %", 0.123: "12 %", 0.0004: "<0.1 %", 0.00099: "<0.1 %", 0.001: "0.1 %", 12.0: "1,200 %"}
+    assert {value: units.half_width(value) for value in shown} == shown
+    assert units.half_width(None) == "n/a"
+    assert [units.joules(value) for value in (2.5e-5, 3e-9, 2.5)] == ["25.0 uJ", "3.00 nJ", "2.50 J"]
