@@ -23,25 +23,39 @@ def capability(details: dict[str, Any], **which: str) -> Any:
     return msgspec.to_builtins(NvidiaMeter().probe(device(details, **which)))
 
 
-def measure(details: dict[str, Any], seconds: float, num_spans: int = 1, loaded_s: float = 0.0) -> Any:
-    """Readings over spans of ``seconds``, with the spans; a guard's card opens and closes meanwhile."""
+def measure(details: dict[str, Any], seconds: float, loaded_s: float = 0.0, step_s: float = 0.0) -> Any:
+    """Readings over a span of ``seconds``, with the span; a guard's card opens and closes meanwhile."""
     where, meter = device(details), NvidiaMeter()
     answer = meter.probe(where)
     assert not answer.reason, answer.reason
     meter.start(where)
-    spans = []
-    for _ in range(num_spans):
-        time.sleep(0.06)
-        start = time.perf_counter_ns()
-        guard = Card(where)
-        guard.open()
-        guard.close()
-        time.sleep(seconds)
-        spans.append((start, time.perf_counter_ns()))
     time.sleep(0.06)
-    readings = meter.stop(EnergyWindow(tuple(spans), loaded_before_s=loaded_s))
+    start = time.perf_counter_ns()
+    guard = Card(where)
+    guard.open()
+    guard.close()
+    time.sleep(seconds)
+    spans = [(start, time.perf_counter_ns())]
+    time.sleep(0.06)
+    readings = meter.stop(EnergyWindow(tuple(spans), step_s, loaded_before_s=loaded_s))
     return {
         "readings": [msgspec.to_builtins(reading) for reading in readings],
         "spans": spans,
         "names": sorted(meter.traces),
     }
+
+
+def values(details: dict[str, Any]) -> list[int]:
+    """One look at every channel, in uJ and uW, the main one first."""
+    meter, where = NvidiaMeter(), device(details)
+    domains = meter.domains(where)
+    return [channel.read() for domain in domains for channel in (*domain.parts, *filter(None, [domain.check]))]
+
+
+def left_open(details: dict[str, Any]) -> int:
+    """How often a probe opened NVML without closing it."""
+    import pynvml
+
+    before = pynvml._nvmlLib_refcount
+    NvidiaMeter().probe(device(details))
+    return pynvml._nvmlLib_refcount - before

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -169,7 +170,7 @@ def measure(machine: Machine, state: dict[str, object], seconds: float = 0.53, *
 )  # fmt: skip
 def test_energy_is_that_of_the_stub(machine: Machine, changes: dict[str, Any], method: str) -> None:
     power = wave()
-    found = measure(machine, card(power, **changes), loaded_s=1.2)
+    found = measure(machine, card(power, **changes), loaded_s=1.2, step_s=power.period_s)
     (reading,) = found["readings"]
     truth_w = power.power_w(found["spans"])
     assert reading["reason"] == ""
@@ -230,13 +231,44 @@ def test_the_card_with_the_uuid_is_read_among_eight(machine: Machine) -> None:
         state |= card(start._replace(high_w=100.0 * (number + 1), low_w=100.0 * (number + 1)), number)
     for number in (5, 2):
         for spelling in (uuid(number), f"GPU-{uuid(number)}"):
-            found = machine.call(PROBE + "measure", state, details={"uuid": spelling}, seconds=0.15)
-            (reading,) = found["readings"]
-            assert reading["device_id"] == f"GPU-{uuid(number)}"
-            assert reading["average_power_w"] == pytest.approx(100.0 * (number + 1), rel=0.5 / (number + 1))
+            found = machine.call(PROBE + "capability", state, details={"uuid": spelling})
+            assert found["device_id"] == f"GPU-{uuid(number)}"
+            _, power_uw = machine.call(PROBE + "values", state, details={"uuid": spelling})
+            assert power_uw == (number + 1) * 100_000_000
 
 
-def test_a_compute_capability_by_ada_is_documented() -> None:
+def test_values_are_micro_joules_and_micro_watts(machine: Machine) -> None:
+    state = card(wave(), energy_mj=123_456_789_012, field__186="u32:301234", field__186__scope__1="u64:400005")
+    assert machine.call(PROBE + "values", state, details=HERE) == [123_456_789_012_000, 301_234_000, 400_005_000]
+    state = card(wave(), energy_mj=None, field__186=None, field__185=None, power_mw=299_001)
+    assert machine.call(PROBE + "values", state, details=HERE) == [299_001_000]
+
+
+def test_power_from_a_file_is_integrated(machine: Machine, tmp_path: Path) -> None:
+    (tmp_path / "power.txt").write_text("0 100000\n10 200000\n20 50000\n")
+    state = card(wave(), trace=f"file:{tmp_path / 'power.txt'}", field__186=None, field__185=None, power_mw=None)
+    (energy_uj,) = machine.call(PROBE + "values", state, details=HERE)
+    elapsed_s = (time.perf_counter_ns() - int(str(state["t0_ns"]))) / 1e9
+    assert energy_uj / 1e6 == pytest.approx(1000 + 2000 + 50 * (elapsed_s - 20), abs=100)
+
+
+@pytest.mark.parametrize(
+    ("changes", "count"),
+    [
+        ({}, 1),
+        ({"mig_mode": 1}, 0),
+        ({"uuid": "GPU-other"}, 0),
+        ({"handle": "error:4"}, 0),
+        ({"mig_mode": "error:4"}, 0),
+    ],
+)
+def test_nvml_is_left_open_only_where_there_is_something_to_read(
+    machine: Machine, changes: dict[str, Any], count: int
+) -> None:
+    assert machine.call(PROBE + "left_open", card(wave(), **changes), details=HERE) == count
+
+
+def test_sensors_of_a_generation() -> None:
     from harness.meters.nvidia_sensors import parse_capability, sensors_of
 
     assert parse_capability(ADA) == (8, 9)
