@@ -145,7 +145,9 @@ class WallMeter(SampledMeter):
                 break
             self._clocks.sleep(WAIT_POLL_S)
         if tail.num_new and not (is_over or is_fresh):
-            raise WallFileError(f"no row came any more, in {waited_s:.3g} s after the window: the logger stopped")
+            raise WallFileError(
+                f"no row came any more, in {waited_s:.3g} s after the window: the logger stopped, or is slow"
+            )
         check_clock(tail, ages_s)
         if not is_over:
             raise WallFileError(f"no row from after the window came within {waited_s:.3g} s of it")

@@ -13,7 +13,7 @@ import pytest
 
 from harness.meters.base import EnergyWindow
 from harness.meters.wall import WallMeter
-from harness.meters.wall_file import LOOK_BACK_BYTES, WALL_METER_VARIABLE, WallFileError, WallTail, read_layout
+from harness.meters.wall_file import LOOK_BACK_BYTES, WALL_METER_VARIABLE, WallTail, read_layout
 from results.records import Device, EnergyReading
 from tests.harness.meters.wall_world import EPOCH_S, World
 
@@ -64,12 +64,14 @@ def test_energy_of_a_constant_power(tmp_path, interval_s):
     assert reading.u_total > reading.u_window > interval_s / 10.37
 
 
+@pytest.mark.parametrize("interval_s", [0.1, 1.0])
 @pytest.mark.parametrize("phase_s", [0.05, 0.3, 0.55, 0.8])
-def test_bound_covers_idle_edges_and_clocks_that_differ(tmp_path, phase_s):
+def test_bound_covers_idle_edges_and_clocks_that_differ(tmp_path, interval_s, phase_s):
     for ahead_s, delay_s in ((0.0, 0.0), (-0.7, 0.0), (0.7, 0.0), (0.0, 0.6)):
-        world = World(tmp_path / "wall.csv")
+        world = World(tmp_path / "wall.csv", interval_s)
         world.next_s, world.ahead_s, world.delay_s = 100 + phase_s, ahead_s, delay_s
-        world.power = lambda s: 400.0 if 100 <= s < 110.93 else 100.0
+        world.power = lambda s: 400.0 if 102 <= s < 112.93 else 100.0
+        world.run(2)
         reading = measure(world)
         assert reading.energy_j is not None, reading.reason
         assert abs(reading.energy_j / (400 * 10.37) - 1) <= reading.u_window
@@ -186,6 +188,11 @@ def test_logger_that_stops(world, at_s, told):
     assert world.now_s < 130  # the wait is bounded
 
 
+def test_last_row_is_late_and_of_before_the_end(world):
+    world.delay_s, world.stops_at_s = 0.7, 110.5
+    assert "no row from after the window came" in measure(world).reason
+
+
 def test_wall_clock_that_is_set(world):
     def step() -> None:
         world.stepped_s = 0.15
@@ -286,8 +293,3 @@ def test_thread_that_appends_while_the_meter_reads(tmp_path):
     else:
         assert reading.average_power_w == pytest.approx(321.5)
         assert reading.device_id == str(file)
-
-
-def test_start_without_a_file_raises(tmp_path):
-    with pytest.raises(WallFileError, match="no such file"):
-        WallMeter({WALL_METER_VARIABLE: str(tmp_path / "none.csv")}).start(CPU)

@@ -8,7 +8,15 @@ import pytest
 
 from harness.meters.base import Meter
 from harness.meters.wall import WallMeter
-from harness.meters.wall_file import WALL_METER_VARIABLE, check_wall_file, parse_row, read_layout
+from harness.meters.wall_file import (
+    LOOK_BACK_BYTES,
+    WALL_METER_VARIABLE,
+    WallFileError,
+    WallTail,
+    check_wall_file,
+    parse_row,
+    read_layout,
+)
 from results.errors import UsageError
 from results.records import Device
 
@@ -98,3 +106,17 @@ def test_ways_to_write_a_row(tmp_path, header, row, watts):
     if ";" in header:
         row = row.replace("1764000000,5", "1764000000.5")
     assert parse_row(row, read_layout(file)) == (1764000000.5, watts)
+
+
+def test_half_a_row_is_no_row(tmp_path):
+    file, row = tmp_path / "meter.csv", "123.5,1764000000\n"
+    file.write_text("watts,time\n" + row * 500)
+    tail = WallTail(file, read_layout(file))
+    tail.read()
+    assert LOOK_BACK_BYTES % len(row) == len(row) - 1  # it begins at "23.5,"
+    assert {row.watts for row in tail.rows} == {123.5}
+
+
+def test_start_without_a_file_raises(tmp_path):
+    with pytest.raises(WallFileError, match="no such file"):
+        WallMeter({WALL_METER_VARIABLE: str(tmp_path / "none.csv")}).start(CPU)
