@@ -17,8 +17,8 @@ from harness.meters.base import EnergyWindow
 from harness.meters.energy_pass import EnergyPass, Load, energy_budget
 from harness.meters.metered import DeviceMeters, Metered
 from harness.timed_loop import Budget, Position, measure_device_time, measure_latency, measure_throughput, quiet_gc
-from results.energy_estimate import Trace
 from results.energy_record import IdlePower, net_of_idle
+from results.energy_trace import Trace
 from results.records import SCENARIOS, EnergyReading, Guard, MeasureSpec, Scenario, Window
 
 Send = Callable[..., None]

@@ -24,8 +24,7 @@ from results.selfcheck_record import SelfCheck
 #   1  first version
 #   2  statistics of each process and the state of the machine in measurements, the self-check in
 #      run.json, a precision goal in the measuring limits
-#   3  energy is a list of readings (one for each pass, meter and scope), with window, cross-check
-#      and uncertainty; their samples in the side file; windows and idle baseline in the measuring limits
+#   3  energy is a list of readings, of each pass, meter and scope; limits of its windows
 SCHEMA_VERSION = 3
 
 Phase = Literal["train", "infer", "prefill", "decode"]
@@ -276,7 +275,7 @@ class Environment(Record, frozen=True, kw_only=True):
 
 
 class PlannedCase(Record, frozen=True, kw_only=True):
-    """A case, how often it is to be measured, and its own ``energy_min_seconds`` if it has one."""
+    """A case, how often it is to be measured, its own ``energy_min_seconds`` if any."""
 
     case: CaseSpec
     replicates: int

@@ -11,7 +11,7 @@ import msgspec
 from harness import meters
 from harness.error_text import one_line
 from harness.meters.base import Capability, EnergyWindow, Meter
-from results.energy_estimate import Trace
+from results.energy_trace import Trace
 from results.records import Device, EnergyReading, Scenario
 
 EMPTY = EnergyWindow(((0, 0),))

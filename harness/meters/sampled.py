@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from harness.meters.base import Capability, EnergyWindow
 from harness.meters.channel import Channel, Domain
 from harness.meters.sampler import SAMPLER, Sampler, Tape
-from results.energy_estimate import Estimate, Trace, add_up, counter_energy, power_energy, relative_total
+from results.energy_estimate import Estimate, add_up, counter_energy, power_energy, relative_total
+from results.energy_trace import Trace
 from results.records import Device, EnergyReading
 
 Tapes = dict[int, Tape]  # id of a channel -> what it said

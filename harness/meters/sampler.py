@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 
 from harness.error_text import one_line
 from harness.meters.channel import Channel
-from results.energy_estimate import Trace
+from results.energy_trace import Trace
 
 POLL_S = 0.020
 # Looks dearer than this are taken more rarely ...

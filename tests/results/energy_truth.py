@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from results.energy_estimate import Trace
+from results.energy_trace import Trace
 
 NS = 1e9
 

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from results.energy_estimate import Estimate, Trace, add_up, counter_energy, power_energy, relative_total, unwrap
+from results.energy_estimate import Estimate, add_up, counter_energy, power_energy, relative_total
+from results.energy_trace import Trace, unwrap
 from tests.results.energy_truth import Load, Sensor, Trial, looks, trial
 
 NS = 1_000_000_000

@@ -12,7 +12,7 @@ import pytest
 from backends import REGISTRY as BACKENDS
 from harness import meters
 from harness.runner import Interrupts, measure_all
-from results.energy_estimate import Trace
+from results.energy_trace import Trace
 from results.records import MeasureSpec, PlannedCase
 from results.store import StoredRun, open_run
 from results.store_writer import RunWriter

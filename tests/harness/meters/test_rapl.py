@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from harness.meters.base import EnergyWindow
 from harness.meters.rapl import RaplMeter, wrap_uj
 from harness.meters.sampler import Sampler
-from results.energy_estimate import unwrap
+from results.energy_trace import unwrap
 from results.records import Device
 from tests.harness.meters.sysfs_trees import RANGES, TWO_SOCKETS, HandSampler, metered, powercap, rapl_zone
 
