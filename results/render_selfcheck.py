@@ -8,6 +8,8 @@ from results.selfcheck_record import Detectable, SelfCheck
 from results.units import NOT_AVAILABLE, seconds
 
 LABEL_WIDTH = 32
+# What the sampler may add to the time of a step and still not matter; as large as the precision wanted of windows.
+SAMPLER_TOLERANCE = 0.01
 
 
 def selfcheck_text(check: SelfCheck) -> str:
@@ -19,6 +21,7 @@ def selfcheck_text(check: SelfCheck) -> str:
         ("latency loop reads for nothing", seconds(check.latency_overhead_s)),
         ("worker process costs", seconds(check.isolation_cost_s)),
         ("jitter: p99 over median", _times(check.jitter_p99_ratio)),
+        ("power sampler adds", _sampler(check)),
         ("processes scatter by (sd)", _percent(check.process_sd)),
         ("same work on both sides", _same_work(check)),
         *((f"smallest change in {one.minutes:g} min", _detectable(one)) for one in check.detectable),
@@ -40,6 +43,20 @@ def _same_work(check: SelfCheck) -> str:
         f"{check.aa_verdict}: {100 * (check.aa_ratio - 1):+.2f} %, 99 % interval {100 * low:+.2f} to "
         f"{100 * high:+.2f} %, over {check.num_pairs} pairs with an sd of {_percent(check.pair_sd)}"
     )
+
+
+def _sampler(check: SelfCheck) -> str:
+    """Whether polling leaves times as they are, or that this cannot be told."""
+    if check.sampler_ratio is None or check.sampler_half_width is None:
+        return NOT_AVAILABLE
+    adds, half = check.sampler_ratio - 1, check.sampler_half_width
+    if abs(adds) + half <= SAMPLER_TOLERANCE:
+        verdict = "within 1 %"
+    elif abs(adds) - half > SAMPLER_TOLERANCE:
+        verdict = "NOT within 1 %: times of metered runs are not those of others"
+    else:
+        verdict = "too noisy here to say whether it is within 1 %"
+    return f"{100 * adds:+.2f} % +- {100 * half:.2f} %: {verdict}; polled {check.sampler_source}"
 
 
 def _detectable(one: Detectable) -> str:

@@ -27,6 +27,9 @@ class SelfCheck(Record, frozen=True, kw_only=True):
     latency_overhead_s: float | None = None  # what the latency loop reports for a step that does nothing
     isolation_cost_s: float | None = None  # a worker that does nothing, after the first
     jitter_p99_ratio: float | None = None  # p99 over median of a fixed piece of work
+    sampler_ratio: float | None = None  # time of that work with the power sampler polling over without; median of pairs
+    sampler_half_width: float | None = None  # of its 95 % interval
+    sampler_source: str | None = None  # what was polled
     process_sd: float | None = None  # sd of the log of process medians of that work, A/A
     num_pairs: int = 0  # pairs of processes of the A/A comparison, in ABBA order
     pair_sd: float | None = None  # sd of the log ratios of its pairs

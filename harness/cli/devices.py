@@ -17,8 +17,7 @@ if TYPE_CHECKING:
 @click.command("devices")
 @click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
 def command(as_json: bool) -> None:
-    """Show every backend's devices and, for each, which precision can be measured and who reads its
-    power.
+    """Show every backend's devices: which precision can be measured on each, and who reads its power.
 
     native: the device multiplies in this type. emulated: the values have this type, products are
     computed by widening. unsupported: not measured, for the reason given. energy: what each power

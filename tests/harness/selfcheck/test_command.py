@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
+import pytest
 
 from results.render_selfcheck import selfcheck_text
 from results.selfcheck_record import Detectable, SelfCheck
@@ -27,6 +28,9 @@ CHECK = SelfCheck(
     latency_overhead_s=80e-9,
     isolation_cost_s=0.0285,
     jitter_p99_ratio=1.056,
+    sampler_ratio=1.0012,
+    sampler_half_width=0.0043,
+    sampler_source="nvidia of cuda:0 (NVIDIA H100 80GB HBM3)",
     process_sd=0.0109,
     num_pairs=18,
     pair_sd=0.0104,
@@ -52,6 +56,10 @@ def test_quick_prints_json_and_keeps_nothing(chipmark: Runner, tmp_path: Path) -
     assert check.isolation_cost_s > 0
     assert check.jitter_p99_ratio is not None
     assert check.jitter_p99_ratio >= 1
+    assert check.sampler_ratio is not None
+    assert check.sampler_ratio > 0
+    assert check.sampler_half_width is not None
+    assert check.sampler_source
     assert check.aa_ratio is None
     assert any("--quick" in note for note in check.notes)
     assert not (tmp_path / "cache").exists()
@@ -66,6 +74,21 @@ def test_what_was_not_measured_is_not_zero() -> None:
     lines = selfcheck_text(bare).splitlines()[2:]
     assert lines
     assert all(line.endswith("n/a") for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("ratio", "half_width", "text"),
+    [(1.004, 0.005, "+0.40 % +- 0.50 %: within 1 %;"), (0.996, 0.005, "-0.40 % +- 0.50 %: within 1 %;"),
+     (1.004, 0.007, "too noisy here to say"), (0.996, 0.007, "too noisy here to say"),
+     (1.02, 0.011, "too noisy here to say"), (1.02, 0.009, "NOT within 1 %"), (0.98, 0.009, "NOT within 1 %")],
+)  # fmt: skip
+def test_whether_the_sampler_costs_nothing_is_said_or_that_it_cannot_be_told(
+    ratio: float, half_width: float, text: str
+) -> None:
+    check = msgspec.structs.replace(CHECK, sampler_ratio=ratio, sampler_half_width=half_width)
+    line = next(line for line in selfcheck_text(check).splitlines() if "power sampler" in line)
+    assert text in line
+    assert line.endswith("; polled nvidia of cuda:0 (NVIDIA H100 80GB HBM3)")
 
 
 def test_help(chipmark: Runner, golden: Callable[[str, str], None]) -> None:
