@@ -37,14 +37,13 @@ class Tape:
         """Take one sample; returns what it cost in ns."""
         before = now_ns()
         try:
-            value = int(self.channel.read())
+            self.values.append(int(self.channel.read()))  # in here, because a value beyond 64 bits is a fault as well
         except Exception as error:  # a driver raises anything; the pass must not suffer
             self.fault, self.num_faults = one_line(error) or type(error).__name__, self.num_faults + 1
             return now_ns() - before
         after = now_ns()
         self.fault = ""
         self.times_ns.append((before + after) // 2)
-        self.values.append(value)
         return after - before
 
     def trace(self) -> Trace:

@@ -68,7 +68,7 @@ def test_several_meters_share_one_thread_which_ends_with_the_last() -> None:
 
 
 def test_a_sensor_that_raises_is_asked_again_and_the_last_fault_is_known() -> None:
-    answers = iter([1, RuntimeError("lost\nfor good"), 3, KeyError("gone")])
+    answers = iter([1, RuntimeError("lost\nfor good"), 3, KeyError("gone"), 2**64])
 
     def read() -> int:
         answer = next(answers)
@@ -79,13 +79,14 @@ def test_a_sensor_that_raises_is_asked_again_and_the_last_fault_is_known() -> No
     tape = Tape(counter(read))
     clock = iter(range(0, 10_000, 10))
     faults = []
-    for _ in range(4):
+    for _ in range(5):
         tape.look(lambda: next(clock))
         faults.append(tape.fault)
-    assert faults == ["", "lost", "", "'gone'"]
+    assert faults[:4] == ["", "lost", "", "'gone'"]
+    assert faults[4]
     assert list(tape.values) == [1, 3]
     assert list(tape.times_ns) == [5, 45]
-    assert tape.num_faults == 2
+    assert tape.num_faults == 3
 
 
 @pytest.mark.parametrize(
