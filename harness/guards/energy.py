@@ -65,12 +65,11 @@ def energy_guards(readings: Sequence[EnergyReading]) -> tuple[Guard, ...]:
 
 
 def _main_readings(readings: Sequence[EnergyReading]) -> list[EnergyReading]:
-    """The first reading of each pass that a meter was there for."""
+    """The first reading of each pass, if a meter was there for it: what else was read does not take its place."""
     found: dict[str | None, EnergyReading] = {}
     for reading in readings:
-        if reading.meter is not None:
-            found.setdefault(reading.scenario, reading)
-    return list(found.values())
+        found.setdefault(reading.scenario, reading)
+    return [reading for reading in found.values() if reading.meter is not None]
 
 
 def _judged(judgement: Judgement, reading: EnergyReading, is_main: bool) -> Guard | None:
