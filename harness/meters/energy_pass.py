@@ -39,6 +39,7 @@ MAX_PAUSE_S = 0.1
 JITTER = 0.05
 # A pass may take this much longer than the least window before its cap ends it.
 CAP_FACTOR = 1.25
+MAX_ITERATIONS = 10**12
 
 
 class Load(NamedTuple):
@@ -148,4 +149,9 @@ def energy_budget(budget: Budget, spec: MeasureSpec, meters: DeviceMeters, *, is
     if meters.reason or not (meters.names and is_main and spec.energy_min_seconds > 0):
         return budget
     least_ns = round(spec.energy_min_seconds * (1 + JITTER * random.random()) * 1e9)
-    return budget._replace(min_ns=max(budget.min_ns, least_ns), max_ns=max(budget.max_ns, round(CAP_FACTOR * least_ns)))
+    # The time cap is enough: a million tiny steps may be over before the window is long enough.
+    return budget._replace(
+        min_ns=max(budget.min_ns, least_ns),
+        max_ns=max(budget.max_ns, round(CAP_FACTOR * least_ns)),
+        max_iterations=max(budget.max_iterations, MAX_ITERATIONS),
+    )

@@ -156,7 +156,7 @@ class WallMeter(SampledMeter):
     def _domain(self) -> Domain:
         path = self._environ.get(WALL_METER_VARIABLE, "")
         channel = Channel("power", _no_look, f"CSV file of an external meter: {Path(path).name}")
-        return Domain(scope="wall", device_id=path, parts=(channel,), u_sensor=U_SENSOR)
+        return Domain(scope="wall", device_id=Path(path).name, parts=(channel,), u_sensor=U_SENSOR)
 
 
 def check_clock(tail: WallTail, ages_s: list[float]) -> None:

@@ -195,6 +195,7 @@ def test_budgets_are_stretched_for_the_main_pass_only(only) -> None:
     longer = [energy_budget(budget, spec, found, is_main=True) for _ in range(20)]
     assert all(10e9 <= one.min_ns <= 10.5e9 and one.max_ns == round(1.25 * one.min_ns) for one in longer)
     assert len({one.min_ns for one in longer}) > 1, "windows are jittered"
+    assert min(one.max_iterations for one in longer) > 10**9, "tiny steps do not end the window early"
     assert energy_budget(budget, spec, found, is_main=False) == budget
     assert energy_budget(budget, MeasureSpec(energy_min_seconds=0.0), found, is_main=True) == budget
     assert energy_budget(budget._replace(min_ns=10**11, max_ns=10**12), spec, found, is_main=True).min_ns == 10**11
