@@ -118,13 +118,17 @@ class Passes:
             self._latency_ns.extend(samples)
             report(int(times_ns.sum()), len(times_ns), latency_ns=samples)
 
-        energy.begin()
         try:
+            energy.begin()
             if scenario == "throughput":
-                return measure_throughput(self._step, self._clock, self._position, budget, step_ns, window)
-            return measure_latency(self._step, self._clock, self._position, budget, step_ns, chunk)
-        finally:
-            self._keep(energy.end())
+                reason = measure_throughput(self._step, self._clock, self._position, budget, step_ns, window)
+            else:
+                reason = measure_latency(self._step, self._clock, self._position, budget, step_ns, chunk)
+        except BaseException:  # the step is broken: it must not be run again for the meters' sake
+            energy.abandon()
+            raise
+        self._keep(energy.end())
+        return reason
 
     def _keep(self, metered: Metered) -> None:
         for reading in metered.readings:

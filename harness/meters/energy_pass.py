@@ -118,6 +118,11 @@ class EnergyPass:
         self._load.run(self._run_out_s)
         return self._meters.stop(self._window(), self._scenario, sum(span.steps for span in self._spans))
 
+    def abandon(self) -> None:
+        """After a pass that failed: the meters are let go, and nothing is run any more."""
+        if self._meters.names:
+            self._meters.stop(EnergyWindow(()), self._scenario, None)
+
     def _open(self) -> None:
         self._loaded_s = self._load.run(self._run_in_s)
         self._busy_ns = self._steps = 0

@@ -22,6 +22,8 @@ DEAR_S = 0.001
 MAX_SHARE = 0.05
 # ... but not more rarely than this.
 MAX_POLL_S = 0.5
+# A driver may take a moment to wake a card, but not this long.
+STUCK_S = 5.0
 
 
 class Tape:
@@ -32,17 +34,19 @@ class Tape:
         self.times_ns, self.values = array("q"), array("q")
         self.fault = ""  # why the last look failed; empty if it did not
         self.num_faults = 0
+        self.looked_ns = -1  # when the last look that has ended began
 
     def look(self, now_ns: Callable[[], int]) -> int:
         """Take one sample; returns what it cost in ns."""
         before = now_ns()
         try:
-            self.values.append(int(self.channel.read()))  # in here, because a value beyond 64 bits is a fault as well
+            self.values.append(int(self.channel.read()))  # in here: a value beyond 64 bits is a fault as well
         except Exception as error:  # a driver raises anything; the pass must not suffer
             self.fault, self.num_faults = one_line(error) or type(error).__name__, self.num_faults + 1
+            self.looked_ns = before
             return now_ns() - before
         after = now_ns()
-        self.fault = ""
+        self.fault, self.looked_ns = "", before
         self.times_ns.append((before + after) // 2)
         return after - before
 
@@ -52,58 +56,69 @@ class Tape:
 
 
 class Sampler:
-    """Polls while there is anything to poll.
+    """Polls while there is anything to poll. Only its own thread ever asks a sensor.
 
     Args:
         now_ns: the clock of the samples, that of the timed loop.
         poll_s: the interval wanted.
+        stuck_s: a sensor that does not answer for so long is given up.
     """
 
-    def __init__(self, now_ns: Callable[[], int] = time.perf_counter_ns, poll_s: float = POLL_S) -> None:
-        self._now_ns, self._wanted_s = now_ns, poll_s
-        self.poll_s = poll_s
+    def __init__(
+        self, now_ns: Callable[[], int] = time.perf_counter_ns, poll_s: float = POLL_S, stuck_s: float = STUCK_S
+    ) -> None:
+        self._now_ns, self._wanted_s, self._stuck_s = now_ns, poll_s, stuck_s
         self._tapes: list[Tape] = []
-        self._lock = threading.Lock()
+        self._changed = threading.Condition()
         self._thread: threading.Thread | None = None
-        self._leave = threading.Event()
 
     def add(self, channels: Sequence[Channel]) -> list[Tape]:
-        """Begin to poll ``channels``; each has been looked at once on return."""
+        """Begin to poll ``channels``; each has been looked at on return, or has a fault."""
         tapes = [Tape(channel) for channel in channels]
-        for tape in tapes:
-            tape.look(self._now_ns)
-        with self._lock:
+        with self._changed:
             self._tapes.extend(tapes)
             if self._thread is None:
-                self._leave = threading.Event()
-                self._thread = threading.Thread(
-                    target=self._poll, args=(self._leave,), name="chipmark-power", daemon=True
-                )
+                self._thread = threading.Thread(target=self._poll, name="chipmark-power", daemon=True)
                 self._thread.start()
+            self._await_look(tapes)
         return tapes
 
     def remove(self, tapes: Sequence[Tape]) -> None:
-        """Stop polling ``tapes``; each has been looked at once more on return. Ends the thread with the last."""
-        with self._lock:
+        """Stop polling ``tapes``; each has been looked at once more on return, or has a fault."""
+        with self._changed:
+            answered = self._await_look(tapes)
             self._tapes = [tape for tape in self._tapes if tape not in tapes]
-            thread = None
-            if not self._tapes:
-                thread, self._thread = self._thread, None
-                self._leave.set()
-        if thread is not None:
+            thread = self._thread if not self._tapes else None
+            self._changed.notify_all()
+        if thread is not None and answered:
             thread.join()
-        for tape in tapes:
-            tape.look(self._now_ns)
 
-    def _poll(self, leave: threading.Event) -> None:
+    def _await_look(self, tapes: Sequence[Tape]) -> bool:
+        """Wait for a look at each that begins from now on; those without one get a fault."""
+        called_ns = self._now_ns()
+        self._changed.notify_all()  # do not wait for the next poll
+        if self._changed.wait_for(lambda: all(tape.looked_ns >= called_ns for tape in tapes), self._stuck_s):
+            return True
+        for tape in tapes:
+            if tape.looked_ns < called_ns:
+                tape.fault = f"the sensor did not answer within {self._stuck_s:g} s"
+        return False
+
+    def _poll(self) -> None:
         next_ns = self._now_ns()
-        while not leave.is_set():
-            with self._lock:
-                cost_ns = sum(tape.look(self._now_ns) for tape in self._tapes)
-            self.poll_s = poll_interval_s(cost_ns / 1e9, self._wanted_s)
+        while True:
+            with self._changed:
+                tapes = list(self._tapes)
+                if not tapes:
+                    self._thread = None
+                    return
+            cost_ns = sum(tape.look(self._now_ns) for tape in tapes)
             # From the planned time, so that intervals do not add up their lateness; after a long stall, from now.
-            next_ns = max(next_ns + round(self.poll_s * 1e9), self._now_ns())
-            leave.wait(max(0.0, (next_ns - self._now_ns()) / 1e9))
+            poll_s = poll_interval_s(cost_ns / 1e9, self._wanted_s)
+            next_ns = max(next_ns + round(poll_s * 1e9), self._now_ns())
+            with self._changed:
+                self._changed.notify_all()
+                self._changed.wait(max(0.0, (next_ns - self._now_ns()) / 1e9))
 
 
 def poll_interval_s(cost_s: float, wanted_s: float = POLL_S) -> float:

@@ -234,3 +234,21 @@ def test_net_energy_may_be_negative_and_says_so() -> None:
     idle = IdlePower(meter="m", scope="wall", power_w=6.0, duration_s=10.0)
     assert net_of_idle(reading, idle).net_energy_j == pytest.approx(-10.0)
     assert net_of_idle(EnergyReading(reason="lost"), idle).net_energy_j is None
+
+
+def test_a_step_that_fails_is_not_run_again_for_the_meters(backend, only, monkeypatch) -> None:  # noqa: F811
+    fake = FakeMeter()
+    only(fake=fake)
+    calls = []
+
+    def duration(i: int) -> int:
+        calls.append(i)
+        if i > 400:
+            raise RuntimeError(f"broken at step {i}")
+        return 10 * MS
+
+    backend.step.duration_ns = duration
+    m = measure(backend, monkeypatch, energy_idle_seconds=0.0)
+    assert (m.status, m.stage, m.reason) == ("failed", "measure", "RuntimeError: broken at step 401")
+    assert calls[-1] == 401
+    assert fake.log[-1] == "stop"

@@ -47,8 +47,8 @@ def test_samples_are_midpoints_in_order_and_taken_by_a_thread_of_its_own() -> No
     trace = tape.trace()
     assert (trace.times_ns[1:] > trace.times_ns[:-1]).all()
     assert (abs(trace.times_ns // 1000 - trace.values) < 100_000).all()
-    # The first and the last look are the caller's own, so that a short window has both its ends.
-    assert len(threads - {threading.get_ident()}) == 1
+    assert len(threads) == 1
+    assert threading.get_ident() not in threads, "the caller never waits on a sensor"
     assert not [t for t in threading.enumerate() if t.name == "chipmark-power"]
 
 
@@ -87,6 +87,40 @@ def test_a_sensor_that_raises_is_asked_again_and_the_last_fault_is_known() -> No
     assert list(tape.values) == [1, 3]
     assert list(tape.times_ns) == [5, 45]
     assert tape.num_faults == 3
+
+
+def test_a_window_has_a_look_at_both_its_ends_however_short() -> None:
+    sampler = Sampler(poll_s=10.0)
+    (tape,) = sampler.add([counter(lambda: 1)])
+    taken = len(tape.values)
+    start = time.perf_counter_ns()
+    sampler.remove([tape])
+    assert taken == 1
+    assert tape.times_ns[-1] >= start
+    assert len(tape.values) == 2
+
+
+def test_a_sensor_that_does_not_answer_is_given_up_and_says_so() -> None:
+    sampler, answer = Sampler(poll_s=0.001, stuck_s=0.1), threading.Event()
+    hangs = threading.Event()
+
+    def read() -> int:
+        if hangs.is_set():
+            answer.wait(30)
+        return 7
+
+    (tape,) = sampler.add([counter(read)])
+    hangs.set()
+    wait_for(lambda: threading.active_count() > 1)
+    sampler.remove([tape])
+    assert tape.fault == "the sensor did not answer within 0.1 s"
+    (other,) = sampler.add([counter(lambda: 1)])
+    assert other.fault == "the sensor did not answer within 0.1 s", "the thread still waits for the first"
+    answer.set()
+    wait_for(lambda: len(other.values) > 2)
+    assert other.fault == ""
+    sampler.remove([other])
+    assert not [t for t in threading.enumerate() if t.name == "chipmark-power"]
 
 
 @pytest.mark.parametrize(
