@@ -292,4 +292,4 @@ def test_thread_that_appends_while_the_meter_reads(tmp_path):
         assert "rows" in reading.reason or "row" in reading.reason
     else:
         assert reading.average_power_w == pytest.approx(321.5)
-        assert reading.device_id == str(file)
+        assert reading.device_id == file.name
