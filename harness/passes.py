@@ -43,6 +43,7 @@ def measure_idle(meters: DeviceMeters, seconds: float, clock: Clock, send: Send)
             device_id=reading.device_id,
             power_w=reading.average_power_w,
             duration_s=reading.duration_s,
+            u_window=reading.u_window,
         )
         for reading in found.readings
         if reading.average_power_w is not None and reading.duration_s is not None

@@ -44,6 +44,7 @@ class IdlePower(Record, frozen=True, kw_only=True):
     device_id: str | None = None
     power_w: float
     duration_s: float
+    u_window: float | None = None
 
 
 class EnergyReading(Record, frozen=True, kw_only=True):
@@ -73,6 +74,7 @@ class EnergyReading(Record, frozen=True, kw_only=True):
     loaded_before_s: float | None = None  # the same load ran for so long before the window
     idle_power_w: float | None = None
     idle_duration_s: float | None = None
+    idle_u_window: float | None = None
     net_energy_j: float | None = None
     crosscheck_ratio: float | None = None  # this energy over that of a second source
     crosscheck_source: str | None = None
@@ -83,7 +85,8 @@ class EnergyReading(Record, frozen=True, kw_only=True):
     power_limit_w: float | None = None  # enforced
     power_limit_default_w: float | None = None
     driver: str | None = None
-    trace: str | None = None  # name of the samples in the side file
+    trace: str | None = None  # names of the samples in the side file, separated by spaces, one for each part
+    remark: str = ""  # what to know of this very reading
     reason: str = ""
 
 
@@ -95,5 +98,9 @@ def net_of_idle(reading: EnergyReading, idle: IdlePower) -> EnergyReading:
     if reading.energy_j is not None and reading.duration_s is not None:
         net = reading.energy_j - idle.power_w * reading.duration_s
     return msgspec.structs.replace(
-        reading, idle_power_w=idle.power_w, idle_duration_s=idle.duration_s, net_energy_j=net
+        reading,
+        idle_power_w=idle.power_w,
+        idle_duration_s=idle.duration_s,
+        idle_u_window=idle.u_window,
+        net_energy_j=net,
     )
