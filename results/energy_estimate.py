@@ -22,19 +22,14 @@ from typing import NamedTuple
 
 import numpy as np
 
+from results.energy_ticks import HEADROOM, MAX_STILL_PERIODS, Part, Spans, period_s_of, span_by_ticks, stood_still_s
 from results.energy_trace import Trace, unwrap
 from results.precision import relative_half_width
-
-Spans = Sequence[tuple[int, int]]
 
 # After a change of load an average over A seconds is right A seconds later, and shown at the next update.
 SETTLE_S = 0.1
 # A power sample says what is; with fewer in a span there is no mean to speak of.
 MIN_POWER_SAMPLES = 3
-# Ticks inside a span from which it is measured tick by tick.
-MIN_TICKS = 2
-# Without a cap from the card, power may be this much above the highest that was seen between ticks.
-HEADROOM = 1.25
 
 
 class Estimate(NamedTuple):
@@ -52,7 +47,12 @@ class Estimate(NamedTuple):
 
 
 def counter_energy(
-    trace: Trace, spans: Spans, step_s: float, gap_share: float = 0.0, wrap_uj: int | None = None
+    trace: Trace,
+    spans: Spans,
+    step_s: float,
+    gap_share: float = 0.0,
+    wrap_uj: int | None = None,
+    part_time: bool = False,
 ) -> Estimate:
     """Average power by an energy counter.
 
@@ -62,6 +62,7 @@ def counter_energy(
         step_s: time of one step.
         gap_share: share of the spans in which the device had nothing to do.
         wrap_uj: see :func:`unwrap`.
+        part_time: what it counts may be seen during part of each period only.
     """
     looks = _looks(trace, spans)
     if looks.reason:
@@ -71,15 +72,22 @@ def counter_energy(
     except ValueError as error:
         return looks._replace(reason=str(error))
     changes = np.flatnonzero(np.diff(energies) > 0) + 1  # the first look at each new value
-    update_s = _update_s(trace.times_ns[changes])
+    update_s = period_s_of(trace.times_ns[changes])
     looks = looks._replace(update_s=update_s)
     if not len(changes):
         return looks._replace(reason="the energy counter did not move: the card does not count, or the window is short")
     ticks = (trace.times_ns[changes] + trace.times_ns[changes - 1]) / 2
-    parts = [_span_by_ticks(trace, energies, changes, ticks, span, step_s) for span in spans]
+    still_s = stood_still_s(trace.times_ns, ticks, spans)
+    if update_s is not None and still_s > MAX_STILL_PERIODS * update_s:
+        why = f"the energy counter stood still for {still_s:.3g} s under load, where it moves every {update_s:.3g} s"
+        return looks._replace(reason=why)
+    parts = [span_by_ticks(trace, energies, changes, ticks, span, step_s) for span in spans]
     if any(part is None for part in parts):
-        return _naive(trace, energies, spans, looks, gap_share)
-    return _joined([part for part in parts if part], spans, looks, "counter_tick", gap_share)
+        found = _naive(trace, energies, spans, looks, gap_share)
+        return found._replace(u_window=None) if part_time else found
+    measured = [part for part in parts if part]
+    found = _joined(measured, spans, looks, "counter_tick", gap_share)
+    return _phased(found, measured) if part_time else found
 
 
 def power_energy(
@@ -107,7 +115,7 @@ def power_energy(
     looks = _looks(trace, spans)
     if looks.reason:
         return looks
-    seen = _update_s(trace.times_ns[np.flatnonzero(np.diff(trace.values) != 0) + 1])
+    seen = period_s_of(trace.times_ns[np.flatnonzero(np.diff(trace.values) != 0) + 1])
     update_s = seen or update_s or looks.poll_s or 0.0
     looks = looks._replace(update_s=update_s)
     drop_ns = round(1e9 * max(0.0, (averaging_s or 0.0) + SETTLE_S - loaded_before_s)) if averaging_s else 0
@@ -119,9 +127,7 @@ def power_energy(
             return looks._replace(reason=why)
         parts.append(part)
     found = _joined(parts, spans, looks, "integral", gap_share)
-    if part_time:
-        found = found._replace(u_window=_with_phases(found.u_window or 0.0, [part.power_w for part in parts]))
-    return found
+    return _phased(found, parts) if part_time else found
 
 
 def add_up(parts: Sequence[Estimate]) -> Estimate:
@@ -148,15 +154,6 @@ def relative_total(u_window: float | None, u_sensor: float | None) -> float | No
     return None if u_window is None or u_sensor is None else math.hypot(u_window, u_sensor)
 
 
-class _Part(NamedTuple):
-    """One span: its power, the time it was measured over, and the bound of its relative error."""
-
-    power_w: float
-    seconds: float
-    peak_w: float
-    bound: float
-
-
 def _looks(trace: Trace, spans: Spans) -> Estimate:
     """What the looks say whatever the values are; with a reason if they do not cover the spans."""
     times = trace.times_ns
@@ -179,41 +176,6 @@ def _looks(trace: Trace, spans: Spans) -> Estimate:
     return looks
 
 
-def _update_s(change_times_ns: np.ndarray) -> float | None:
-    """The sensor's period from the times of changes; None if it changed less than three times.
-
-    Looks are too rare to see a fast sensor: then it is their interval.
-    """
-    if len(change_times_ns) < MIN_TICKS + 1:
-        return None
-    gaps = np.diff(change_times_ns) / 1e9
-    middle = float(np.median(gaps))
-    usual = gaps[(gaps > 0.5 * middle) & (gaps < 1.5 * middle)]
-    return float(usual.mean()) if len(usual) else middle
-
-
-def _span_by_ticks(
-    trace: Trace, energies: np.ndarray, changes: np.ndarray, ticks: np.ndarray, span: tuple[int, int], step_s: float
-) -> _Part | None:
-    """Power from tick to tick inside ``span``, or None if too few ticks lie in it, or too little between them."""
-    inside = np.flatnonzero((ticks >= span[0]) & (ticks <= span[1]))
-    if len(inside) < MIN_TICKS:
-        return None
-    first, last = inside[0], inside[-1]
-    seconds = float(ticks[last] - ticks[first]) / 1e9
-    if seconds < 0.5 * (span[1] - span[0]) / 1e9:
-        return None
-    power_w = float(energies[changes[last]] - energies[changes[first]]) / 1e6 / seconds
-    slopes = np.diff(energies[changes[inside]]) / 1e6 / (np.diff(ticks[inside]) / 1e9)
-    # Between two ticks a poll more or less counts as power: the median of a few is steadier than the largest.
-    peak_w = max(float(np.quantile(slopes, 0.9)), power_w)
-    at_first = trace.times_ns[changes[first]] - trace.times_ns[changes[first] - 1]
-    at_last = trace.times_ns[changes[last]] - trace.times_ns[changes[last] - 1]
-    polls_s = float(at_first + at_last) / 2e9
-    bound = math.hypot(polls_s / seconds * HEADROOM * peak_w / power_w, step_s / seconds)
-    return _Part(power_w, seconds, peak_w, bound)
-
-
 def _naive(trace: Trace, energies: np.ndarray, spans: Spans, looks: Estimate, gap_share: float) -> Estimate:
     """Counter at the end of each span less at its start, by the last looks before them."""
     parts = []
@@ -225,11 +187,11 @@ def _naive(trace: Trace, energies: np.ndarray, spans: Spans, looks: Estimate, ga
         if power_w <= 0 or period_s is None or looks.update_s is None:
             why = f"the energy counter did not move often enough in a window of {seconds:.3g} s"
             return looks._replace(reason=why)
-        parts.append(_Part(power_w, seconds, power_w, period_s / seconds * HEADROOM))
+        parts.append(Part(power_w, seconds, power_w, period_s / seconds * HEADROOM))
     return _joined(parts, spans, looks, "counter_naive", gap_share)
 
 
-def _span_by_power(trace: Trace, span: tuple[int, int], update_s: float, step_s: float) -> _Part | None:
+def _span_by_power(trace: Trace, span: tuple[int, int], update_s: float, step_s: float) -> Part | None:
     """Mean power over ``span``; each sample holds until the next."""
     times, (start, end) = trace.times_ns, span
     inside = np.flatnonzero((times >= start) & (times <= end))
@@ -244,12 +206,12 @@ def _span_by_power(trace: Trace, span: tuple[int, int], update_s: float, step_s:
     seconds = float(lengths.sum()) / 1e9
     peak_w = float(values_w.max())
     if power_w <= 0:
-        return _Part(power_w, seconds, peak_w, math.inf)
+        return Part(power_w, seconds, peak_w, math.inf)
     bound = math.hypot(update_s / seconds * max(peak_w / power_w, 1.0), step_s / seconds)
-    return _Part(power_w, seconds, peak_w, bound)
+    return Part(power_w, seconds, peak_w, bound)
 
 
-def _joined(parts: Sequence[_Part], spans: Spans, looks: Estimate, method: str, gap_share: float) -> Estimate:
+def _joined(parts: Sequence[Part], spans: Spans, looks: Estimate, method: str, gap_share: float) -> Estimate:
     """Spans together: power weighted with their durations, bounds added up as if they all erred alike."""
     durations = [(end - start) / 1e9 for start, end in spans]
     total_s = sum(durations)
@@ -266,9 +228,9 @@ def _joined(parts: Sequence[_Part], spans: Spans, looks: Estimate, method: str, 
     )
 
 
-def _with_phases(u_window: float, powers_w: Sequence[float]) -> float | None:
-    """``u_window`` with the spread between spans of different phase; None if there is only one."""
-    if len(powers_w) < 2:
-        return None
-    spread = relative_half_width(powers_w)
-    return None if spread is None else math.hypot(u_window, spread)
+def _phased(found: Estimate, parts: Sequence[Part]) -> Estimate:
+    """``found`` with the spread between spans of different phase in its interval; none if there is one span only."""
+    if found.power_w is None:
+        return found
+    spread = relative_half_width([part.power_w for part in parts]) if len(parts) > 1 else None
+    return found._replace(u_window=None if spread is None else math.hypot(found.u_window or 0.0, spread))

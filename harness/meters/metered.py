@@ -69,13 +69,13 @@ class DeviceMeters:
             if name in self._failed or not window.spans:
                 found = [EnergyReading(reason=self._failed.get(name, "the pass had no whole window"))]
             own: dict[str, Trace] = getattr(meter, "traces", {})
+            lead = f"{scenario or 'idle'}_{name}_"
+            if found and name not in self._failed:
+                traces |= {f"{lead}{trace}": t for trace, t in own.items() if isinstance(t, Trace)}
             for reading in found:
-                trace = f"{scenario or 'idle'}_{name}_{reading.trace}" if reading.trace in own else None
-                if trace and reading.trace:
-                    traces[trace] = own[reading.trace]
-                readings.append(
-                    msgspec.structs.replace(checked(reading), meter=name, scenario=scenario, steps=steps, trace=trace)
-                )
+                kept = [f"{lead}{trace}" for trace in (reading.trace or "").split() if trace in own]
+                marks = {"meter": name, "scenario": scenario, "steps": steps, "trace": " ".join(kept) or None}
+                readings.append(msgspec.structs.replace(checked(reading), **marks))
         return Metered(tuple(readings), traces)
 
     def _try(self, name: str, what: str, call: Callable[[], None]) -> None:
@@ -86,7 +86,11 @@ class DeviceMeters:
 
 
 def _stop(meter: Meter, window: EnergyWindow, found: list[EnergyReading]) -> None:
-    found.extend(meter.stop(window))
+    """Readings as they can be stored: a plugin's odd types are found here, and cost its readings only."""
+    told = [msgspec.convert(msgspec.to_builtins(reading), EnergyReading) for reading in meter.stop(window)]
+    if not told:
+        raise ValueError("it gave no reading")
+    found.extend(told)
 
 
 def ask(name: str, device: Device) -> Capability:

@@ -55,8 +55,10 @@ class SampledMeter:
     def _reading(self, domain: Domain, window: EnergyWindow, tapes: Tapes) -> EnergyReading:
         main = domain.parts[0]
         found = add_up([_estimate(part, tapes[id(part)], window) for part in domain.parts])
-        name = f"{domain.scope}_{'uj' if main.kind == 'counter' else 'uw'}"
-        self.traces[name] = tapes[id(main)].trace()
+        names = [_trace_name(domain.scope, str(k) if k else "", part) for k, part in enumerate(domain.parts)]
+        self.traces |= {name: tapes[id(part)].trace() for name, part in zip(names, domain.parts, strict=True)}
+        if domain.check:
+            self.traces[_trace_name(domain.scope, "_check", domain.check)] = tapes[id(domain.check)].trace()
         energy_j = None if found.power_w is None else found.power_w * window.duration_s
         check = _estimate(domain.check, tapes[id(domain.check)], window) if domain.check else Estimate()
         ratio = found.power_w / check.power_w if found.power_w and check.power_w else None
@@ -66,7 +68,7 @@ class SampledMeter:
             duration_s=window.duration_s,
             scope=domain.scope,
             device_id=domain.device_id,
-            source=main.source,
+            source=" + ".join(dict.fromkeys(part.source for part in domain.parts)),
             method=found.method,
             num_samples=found.num_samples,
             num_windows=len(window.spans),
@@ -85,16 +87,21 @@ class SampledMeter:
             power_limit_w=domain.power_limit_w,
             power_limit_default_w=domain.power_limit_default_w,
             driver=domain.driver,
-            trace=name,
+            trace=" ".join(names),
             reason=found.reason if energy_j is None else "",
         )
+
+
+def _trace_name(scope: str, part: str, channel: Channel) -> str:
+    """``gpu_board_uj``, ``cpu_package1_uj``, ``gpu_board_check_uw``: the unit is in the name."""
+    return f"{scope}{part}_{'uj' if channel.kind == 'counter' else 'uw'}"
 
 
 def _estimate(channel: Channel, tape: Tape, window: EnergyWindow) -> Estimate:
     """Power of one channel within the window; None if it was lost on the way."""
     trace = tape.trace()
     if channel.kind == "counter":
-        found = counter_energy(trace, window.spans, window.step_s, window.gap_share, channel.wrap_uj)
+        found = counter_energy(trace, window.spans, window.step_s, window.gap_share, channel.wrap_uj, channel.part_time)
     else:
         found = power_energy(
             trace, window.spans, window.step_s, window.gap_share, window.loaded_before_s,

@@ -63,8 +63,13 @@ def test_naive_counter_differences_are_within_their_bound() -> None:
         assert abs(error(found, t.truth_w)) <= found.u_window
 
 
-def phases(random: np.random.Generator, sensor: Sensor, step_s: float, num: int = 4) -> tuple[Estimate, float]:
-    """A pass on a part-time sensor: spans with pauses of random length between them."""
+def phases(
+    random: np.random.Generator, sensor: Sensor, step_s: float, num: int = 4, count: bool = False
+) -> tuple[Estimate, float]:
+    """A pass on a part-time sensor: spans with pauses of random length between them.
+
+    With ``count`` the sensor's power is added up by a counter, which is what is looked at.
+    """
     load = Load(step_s=step_s)
     traces, spans, energy_j, total_s, at_s = [], [], 0.0, 0.0, 3.0 + random.random()
     for _ in range(num):
@@ -79,6 +84,14 @@ def phases(random: np.random.Generator, sensor: Sensor, step_s: float, num: int 
         total_s += end_s - start_s
         at_s = end_s + 0.1 + 0.1 * random.random()
     trace = Trace.of(np.concatenate([t.times_ns for t in traces]), np.concatenate([t.values for t in traces]))
+    if count:
+        seconds = np.diff(trace.times_ns, prepend=trace.times_ns[0]) / 1e9
+        counted_uj = np.cumsum(trace.values * seconds).astype(np.int64)
+        # It moves when the sensor does.
+        period = np.floor((trace.times_ns / 1e9 - sensor.phase_s) / sensor.update_s)
+        first = np.searchsorted(period, period, "left")
+        counter = Trace(trace.times_ns, counted_uj[first])
+        return counter_energy(counter, spans, step_s, part_time=True), energy_j / total_s
     return power_energy(trace, spans, step_s, part_time=True, update_s=0.1), energy_j / total_s
 
 
@@ -213,6 +226,43 @@ def test_looks_outside_of_the_window_only_give_a_reason() -> None:
     trace = Trace.of([0, 1000, 2000], [1, 2, 3])
     assert "not read within" in counter_energy(trace, [(NS, 2 * NS)], 0.1).reason
     assert "empty" in counter_energy(trace, [(5, 5)], 0.1).reason
+
+
+@pytest.mark.parametrize("stands_from_s", [5.0, 8.0])
+def test_a_counter_that_stops_gives_no_number(stands_from_s: float) -> None:
+    whole = ticking(100)
+    stopped = whole._replace(values=np.minimum(whole.values, whole.values[int(stands_from_s / 0.02)]))
+    found = counter_energy(stopped, [(NS, 9 * NS)], 0.001)
+    assert found.power_w is None
+    assert f"stood still for {9 - stands_from_s:.0f} s" in found.reason.replace(".02 s", " s").replace(".0 s", " s")
+    # Also where it goes on later, as if nothing had been.
+    paused = whole._replace(values=whole.values - np.clip(whole.values - 400_000_000, 0, 100_000_000))
+    assert "stood still" in counter_energy(paused, [(NS, 9 * NS)], 0.001).reason
+
+
+def test_a_stall_of_the_sampler_is_not_taken_for_one_of_the_counter() -> None:
+    whole = ticking(100)
+    kept = (whole.times_ns < 4 * NS) | (whole.times_ns > 6 * NS)
+    found = counter_energy(Trace(whole.times_ns[kept], whole.values[kept]), [(NS, 9 * NS)], 0.001)
+    assert found.power_w == pytest.approx(100.0, rel=0.001)
+    at_the_end = whole.times_ns < 7 * NS
+    found = counter_energy(Trace(whole.times_ns[at_the_end], whole.values[at_the_end]), [(NS, 9 * NS)], 0.001)
+    assert found.u_window > 0.2, "two of eight seconds were not seen"
+
+
+def test_a_counter_of_a_part_time_sensor_has_the_spread_of_its_phases() -> None:
+    """A counter that adds up what a sensor sees in 25 of each 100 ms, under a load that resonates with it."""
+    random = np.random.default_rng(9)
+    outside = wrong = 0
+    for _ in range(100):
+        sensor = Sensor(averaging_s=0.025, phase_s=random.random() * 0.1)
+        found, truth_w = phases(random, sensor, 0.1, num=5, count=True)
+        assert found.u_window is not None
+        off = abs(error(found, truth_w))
+        wrong += off > 0.05
+        outside += off > found.u_window
+    assert wrong > 20
+    assert outside <= 12
 
 
 def test_a_sensor_that_falls_silent_shows_as_a_gap() -> None:

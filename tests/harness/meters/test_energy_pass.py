@@ -155,6 +155,23 @@ def test_a_meter_that_fails_costs_its_reading_only(backend, only, monkeypatch, w
     assert kept.average_power_w == 50.0
 
 
+@pytest.mark.parametrize("told", [[], [None], [EnergyReading(energy_j="much")], [{"energy_j": 1}], [object()]])
+def test_readings_that_cannot_be_stored_cost_themselves_only(backend, only, monkeypatch, told) -> None:  # noqa: F811
+    class Odd(FakeMeter):
+        traces = {"gpu_board_uj": "no trace"}
+
+        def stop(self, window):
+            return told
+
+    only(odd=Odd())
+    m = measure(backend, monkeypatch, energy_idle_seconds=0.0, energy_min_seconds=1.0)
+    assert m.status == "ok"
+    for reading in m.energy:
+        assert reading.energy_j is None
+        assert reading.reason
+    assert m.timing.num_latency_samples > 0
+
+
 def test_a_meter_whose_probe_fails_is_not_used(backend, only, monkeypatch) -> None:  # noqa: F811
     only(bad=FakeMeter(fails_at="probe"), other=FakeMeter(reason="it is asleep"))
     m = measure(backend, monkeypatch)
