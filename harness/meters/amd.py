@@ -29,11 +29,12 @@ REMEDY = "install the amdsmi that belongs to this ROCm: pip install /opt/rocm/sh
 COUNTER_SOURCE = "amdsmi_get_energy_count"
 NOTE_CHECKED = "the energy counter is used only where it agrees with the socket power over the same window"
 NOTE_NO_COUNTER = "no energy counter: power is added up"
+NOTE_VIRTUAL = "amdsmi does not tell whether the card is virtual, and its power that of more than the device"
 NOTE_TWO_DIES = "covers both dies of the card, whichever works"
 
 
 class AmdMeter(SampledMeter):
-    """One AMD card (scope ``gpu_board``)."""
+    """One AMD card (scope ``gpu_board``; ``module`` or ``soc`` where its socket holds CPU cores too)."""
 
     def probe(self, device: Device) -> Capability:
         """See ``Meter``."""
@@ -53,13 +54,15 @@ class AmdMeter(SampledMeter):
         if domain is None:
             return Capability(reason=reason, device_id=card.bus_id)
         main = domain.parts[0]
-        notes = (NOTE_CHECKED if domain.check else NOTE_NO_COUNTER, *([NOTE_TWO_DIES] if card.has_two_dies() else []))
+        notes = [NOTE_CHECKED if domain.check else NOTE_NO_COUNTER]
+        notes += [NOTE_VIRTUAL] if card.virtualization() is None else []
+        notes += [NOTE_TWO_DIES] if card.has_two_dies() else []
         return Capability(
             source=main.source,
             scope=domain.scope,
             device_id=domain.device_id,
             resolution_w=1.0,
-            notes=notes,
+            notes=tuple(notes),
         )
 
     def domains(self, device: Device) -> Sequence[Domain]:
@@ -74,7 +77,7 @@ class AmdMeter(SampledMeter):
         limit_w, default_w = card.limits_w()
         counts = not card.counter_problem()
         return Domain(
-            scope="gpu_board",
+            scope=card.scope(),
             device_id=card.bus_id,
             parts=(counter,) if counts else (power,),
             check=power if counts else None,
@@ -89,10 +92,10 @@ class AmdMeter(SampledMeter):
         fault = counter_fault(reading, window) if domain.check else ""
         if not domain.check or not fault:
             return reading
-        self.traces.pop(reading.trace or "", None)
+        self.traces = {}
         by_power = super()._reading(domain._replace(parts=(domain.check,), check=None), window, tapes)
-        source = f"{domain.check.source} (energy counter not used: {fault})"
-        return msgspec.structs.replace(by_power, source=source)
+        # Not in the source: runs with other sources are not compared, and the text has a measured value.
+        return msgspec.structs.replace(by_power, remark=f"energy counter not used: {fault}")
 
 
 def counter_fault(reading: EnergyReading, window: EnergyWindow) -> str:

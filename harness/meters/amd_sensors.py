@@ -8,10 +8,10 @@ ones.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from harness.error_text import one_line
 from results.records import Device
 
 # Newest name first: "power" held the counter before ROCm 6.2.1.
@@ -21,6 +21,20 @@ POWER_KEYS = ("current_socket_power", "average_socket_power", "socket_power")
 MISSING = frozenset((0xFFFF, 0xFFFFFFFF, 0xFFFFFFFFFFFFFFFF))
 # One accelerator of two dies with one power sensor.
 TWO_DIES = ("MI250",)
+# Socket power is that of CPU cores too where they are in the socket (kernel: gpu/amdgpu/thermal.html,
+# power1_input). Neither amdsmi nor torch says where they are, so this goes by name: Radeon 780M, 8060S.
+MODULES = ("MI300A",)
+APU = re.compile(r"RADEON(?:\(TM\))? (?:\d{3}M|80\d0S)\b")
+# How a card may be divided into devices (amd-smi set --compute-partition); SPX is not at all.
+WHOLE, PARTITIONS = "SPX", ("DPX", "TPX", "QPX", "CPX")
+# AMDSMI_STATUS_NOT_SUPPORTED: the driver shows no such thing for this card.
+NOT_SUPPORTED = 2
+# amdsmi_virtualization_mode_t; a card passed through to a guest as a whole is 4.
+HOST, GUEST = 2, 3
+VIRTUAL = {
+    GUEST: "the card is a virtual function of a guest, and the power is of the whole card",
+    HOST: "the card is divided among guests of this host, and the power is of the whole card",
+}
 # Which of the cards a process sees, and hence what its index 0 is.
 VISIBILITY = ("HIP_VISIBLE_DEVICES", "ROCR_VISIBLE_DEVICES", "CUDA_VISIBLE_DEVICES", "GPU_DEVICE_ORDINAL")
 
@@ -72,16 +86,20 @@ class AmdCard:
         self.bus_id = str(self._ask("amdsmi_get_gpu_device_bdf") or "")
 
     def energy_uj(self) -> int:
-        """The energy counter now, in uJ."""
-        return counter_uj(self._library.amdsmi_get_energy_count(self._handle))
+        """The energy counter now, in uJ.
+
+        Raises:
+            AmdError: it tells none, or fails.
+        """
+        return counter_uj(self._told("amdsmi_get_energy_count"))
 
     def power_uw(self, key: str) -> int:
         """Socket power now in uW, from field ``key``.
 
         Raises:
-            AmdError: it tells none, or 0 W, which no card draws.
+            AmdError: it tells none, fails, or tells 0 W, which no card draws.
         """
-        watts = number(self._library.amdsmi_get_power_info(self._handle).get(key))
+        watts = number(self._told("amdsmi_get_power_info").get(key))
         if not watts:
             raise AmdError(f"amdsmi_get_power_info {key}: " + ("0 W" if watts == 0 else "not available"))
         return watts * 1_000_000
@@ -101,12 +119,32 @@ class AmdCard:
         return key
 
     def shared(self) -> str:
-        """Why power is of more than the device; empty if it is not."""
-        partition = self._ask("amdsmi_get_gpu_compute_partition")
-        if partition and partition not in ("SPX", "N/A"):
-            return f"shared_device: the card is partitioned ({partition}), and its power is that of all parts"
-        if not self.has_two_dies():
+        """Why power is, or may be, of more than the device; empty if it is not."""
+        virtual = VIRTUAL.get(self.virtualization() or 0)
+        if virtual:
+            return f"shared_device: {virtual}"
+        return self._partitioned() or (self._of_two_dies() if self.has_two_dies() else "")
+
+    def virtualization(self) -> int | None:
+        """An ``amdsmi_virtualization_mode_t``; None if it is not told, as by versions before ROCm 6.4."""
+        answer = self._ask("amdsmi_get_gpu_virtualization_mode")
+        mode = answer.get("mode") if isinstance(answer, Mapping) else None
+        return int(mode) if isinstance(mode, int) and mode > 0 else None
+
+    def _partitioned(self) -> str:
+        try:
+            partition = str(self._library.amdsmi_get_gpu_compute_partition(self._handle))
+        except Exception as error:  # of amdsmi, whatever its class
+            if _is_not_supported(error):
+                return ""
+            return f"not known whether the card is shared: its compute partition cannot be read: {_flat(error)}"
+        if partition in (WHOLE, "N/A"):  # N/A where there are none, as older versions of amdsmi say it
             return ""
+        if partition in PARTITIONS:
+            return f"shared_device: the card is partitioned ({partition}), and its power is that of all parts"
+        return f"not known whether the card is shared: its compute partition says {partition!r}"
+
+    def _of_two_dies(self) -> str:
         dies = [max(_power(self._library, card).values(), default=0) for card in self._cards]
         own = dies[self._cards.index(self._handle)]
         if not own:
@@ -117,9 +155,21 @@ class AmdCard:
 
     def has_two_dies(self) -> bool:
         """Two devices of torch are one board with one sensor."""
+        return self._is_named(TWO_DIES)
+
+    def scope(self) -> str:
+        """What a socket is: a board, or, where CPU cores are in it as well, a module or a system on chip."""
+        if self._is_named(MODULES):
+            return "module"
+        return "soc" if APU.search(self._names()) else "gpu_board"
+
+    def _is_named(self, names: Sequence[str]) -> bool:
+        return any(name in self._names() for name in names)
+
+    def _names(self) -> str:
         asic = self._ask("amdsmi_get_gpu_asic_info")
         market_name = asic.get("market_name", "") if isinstance(asic, Mapping) else ""
-        return any(name in f"{self._device.name} {market_name}".upper() for name in TWO_DIES)
+        return f"{self._device.name} / {market_name}".upper()
 
     def limits_w(self) -> tuple[float | None, float | None]:
         """Enforced power limit and its default in W, each None if not told."""
@@ -141,12 +191,28 @@ class AmdCard:
         """Why there is no energy counter; empty if there is one. Guests of a virtual machine have none."""
         try:
             self.energy_uj()
-        except Exception as error:  # of amdsmi, whatever its class
-            return one_line(error) or type(error).__name__
+        except AmdError as error:
+            return str(error)
         return ""
 
     def _ask(self, function: str) -> Any:
         return _ask(self._library, function, self._handle)
+
+    def _told(self, function: str) -> Any:
+        """As ``_ask``, but raises AmdError with all that amdsmi says: its own texts have many lines."""
+        try:
+            return getattr(self._library, function)(self._handle)
+        except Exception as error:  # of amdsmi, whatever its class
+            raise AmdError(f"{function}: {_flat(error)}") from error
+
+
+def _flat(error: Exception) -> str:
+    """Type and text of an error in one line; the texts of amdsmi begin with a line that says nothing."""
+    return f"{type(error).__name__}: {' '.join(str(error).split())}"[:200]
+
+
+def _is_not_supported(error: Exception) -> bool:
+    return getattr(error, "err_code", None) == NOT_SUPPORTED
 
 
 def _ask(library: Any, function: str, handle: object) -> Any:

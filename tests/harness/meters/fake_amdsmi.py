@@ -5,17 +5,39 @@ from __future__ import annotations
 import ctypes
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from enum import IntEnum
 from types import ModuleType
 
 STEP_UJ = ctypes.c_float(15.3).value  # the real package returns the value of a C float
 
 
+STATUS = {
+    2: "AMDSMI_STATUS_NOT_SUPPORTED - Feature not supported",
+    10: "AMDSMI_STATUS_NO_PERM - Permission Denied",
+    32: "AMDSMI_STATUS_NOT_INIT - Device not initialized",
+    40: "AMDSMI_STATUS_NO_DATA - No data was found for given input",
+}
+
+
 class AmdSmiLibraryException(Exception):
-    pass
+    def __init__(self, err_code: int) -> None:
+        super().__init__(err_code)
+        self.err_code = err_code
+
+    def __str__(self) -> str:  # of two lines, as the real one
+        return f"Error code:\n\t{self.err_code} | {STATUS[self.err_code]}"
 
 
 class AmdSmiParameterException(Exception):
     pass
+
+
+class AmdSmiVirtualizationMode(IntEnum):
+    UNKNOWN = 0
+    BAREMETAL = 1
+    HOST = 2
+    GUEST = 3
+    PASSTHROUGH = 4
 
 
 @dataclass(eq=False)
@@ -29,7 +51,8 @@ class Card:
     joules: Callable[[], float] | None = None
     counter_key: str = "energy_accumulator"
     power: dict[str, object] = field(default_factory=dict)
-    partition: str | None = "SPX"
+    partition: str | int | None = "SPX"  # a number is the code of an error
+    virtualization: AmdSmiVirtualizationMode | int = AmdSmiVirtualizationMode.BAREMETAL  # a plain number likewise
     power_cap: object = 750_000_000
     driver: str = "6.12.12"
     lost: bool = False
@@ -40,7 +63,7 @@ class Card:
 
 
 def fake_amdsmi(*cards: Card, enumeration: bool = True) -> ModuleType:
-    """The module; ``enumeration``: it has amdsmi_get_gpu_enumeration_info (newer versions do)."""
+    """The module; ``enumeration``: it has what came with ROCm 6.4."""
     module = ModuleType("amdsmi")
     state = {"open": False}
 
@@ -48,13 +71,10 @@ def fake_amdsmi(*cards: Card, enumeration: bool = True) -> ModuleType:
         if not isinstance(handle, Card):
             raise AmdSmiParameterException(handle)
         if not state["open"]:
-            raise AmdSmiLibraryException("AMDSMI_STATUS_NOT_INIT")
+            raise AmdSmiLibraryException(32)
         if handle.lost:
-            raise AmdSmiLibraryException("AMDSMI_STATUS_NO_DATA - No data was found")
+            raise AmdSmiLibraryException(40)
         return handle
-
-    def unsupported() -> AmdSmiLibraryException:
-        return AmdSmiLibraryException("Error code:\n\t2 | AMDSMI_STATUS_NOT_SUPPORTED - Feature not supported")
 
     def amdsmi_init(flag: object = None) -> None:
         state["open"] = True
@@ -62,14 +82,22 @@ def fake_amdsmi(*cards: Card, enumeration: bool = True) -> ModuleType:
     def amdsmi_get_energy_count(handle: object) -> dict[str, object]:
         card = known(handle)
         if card.joules is None:
-            raise unsupported()
+            raise AmdSmiLibraryException(2)
         return {card.counter_key: card.count(), "counter_resolution": STEP_UJ, "timestamp": 1}
 
     def amdsmi_get_gpu_compute_partition(handle: object) -> str:
         card = known(handle)
         if card.partition is None:
-            raise unsupported()
+            raise AmdSmiLibraryException(2)
+        if isinstance(card.partition, int):
+            raise AmdSmiLibraryException(card.partition)
         return card.partition
+
+    def amdsmi_get_gpu_virtualization_mode(handle: object) -> dict[str, object]:
+        mode = known(handle).virtualization
+        if not isinstance(mode, AmdSmiVirtualizationMode):
+            raise AmdSmiLibraryException(mode)
+        return {"mode": mode}
 
     def amdsmi_get_gpu_enumeration_info(handle: object) -> dict[str, object]:
         card = known(handle)
@@ -85,6 +113,7 @@ def fake_amdsmi(*cards: Card, enumeration: bool = True) -> ModuleType:
         setattr(module, function.__name__, function)
     if enumeration:
         module.amdsmi_get_gpu_enumeration_info = amdsmi_get_gpu_enumeration_info
+        module.amdsmi_get_gpu_virtualization_mode = amdsmi_get_gpu_virtualization_mode
     module.amdsmi_get_processor_handles = lambda: list(cards)
     module.amdsmi_get_gpu_device_bdf = lambda handle: known(handle).bdf
     module.amdsmi_get_power_info = lambda handle: dict(known(handle).power)
