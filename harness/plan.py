@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fnmatch
 import itertools
+import os
 import random
 import sys
 from collections.abc import Iterable, Mapping, Sequence
@@ -18,6 +19,9 @@ from results.errors import BackendUnavailable, SuiteError, UnknownNameError, Usa
 from results.records import PHASES, PRECISIONS, CaseSpec, MeasureSpec, PlannedCase, Scalar
 from workloads import REGISTRY as WORKLOADS
 from workloads.base import WorkloadSpec
+
+# "off" asks no power meter, whatever suite and options say; set for both halves of a pair by ``compare --ab``.
+ENERGY_VARIABLE = "CHIPMARK_ENERGY"
 
 
 class Filters(msgspec.Struct, frozen=True, kw_only=True):
@@ -87,7 +91,8 @@ def _entries(suite: Suite, filters: Filters) -> Iterable[tuple[CaseSpec, CaseEnt
 
 def measure_spec(suite: Suite, filters: Filters) -> MeasureSpec:
     """The suite's measuring limits as the command line changes them."""
-    spec = msgspec.structs.replace(suite.measure, energy=suite.measure.energy and filters.energy)
+    wanted = suite.measure.energy and filters.energy and os.environ.get(ENERGY_VARIABLE) != "off"
+    spec = msgspec.structs.replace(suite.measure, energy=wanted)
     if filters.energy_seconds is None:
         return spec
     return msgspec.structs.replace(spec, energy_min_seconds=filters.energy_seconds)

@@ -34,11 +34,15 @@ def write_suite(path: Path, suite: Suite, cases: Sequence[CaseSpec]) -> None:
 def suite_text(suite: Suite, cases: Sequence[CaseSpec]) -> str:
     """TOML with every case spelled out.
 
-    Of the measuring limits only those that differ from the defaults are written: an older chipmark
-    on one side may not know the others.
+    Of the measuring limits only those that differ from the defaults are written, and none of energy, which
+    is not measured unless asked for: an older chipmark on one side may not know the others.
     """
     defaults = msgspec.structs.asdict(MeasureSpec())
-    limits = {k: v for k, v in msgspec.structs.asdict(suite.measure).items() if v != defaults[k] and k != "replicates"}
+    limits = {
+        k: v
+        for k, v in msgspec.structs.asdict(suite.measure).items()
+        if v != defaults[k] and k != "replicates" and not k.startswith("energy")
+    }
     parts = [_table("[suite]", {"name": suite.suite.name, "description": suite.suite.description})]
     if limits:
         parts.append(_table("[measure]", limits))

@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 
 from harness.ab.sides import ReadySide
 from harness.isolation import PR_SET_PDEATHSIG
+from harness.plan import ENERGY_VARIABLE
 from harness.session import ORDER_SEED_VARIABLE
 from results.ab_record import AbHalf
 from results.store import RUN_FILE
@@ -41,7 +42,9 @@ def measure_half(side: ReadySide, task: HalfTask) -> AbHalf:
         BaseException: what interrupted the wait; the run was stopped, and what it stored is kept.
     """
     command = [side.record.python, "-m", "harness", "run", *task.arguments, "--out", str(task.folder)]
-    environment = side.environment() | {ORDER_SEED_VARIABLE: str(task.order_seed)}
+    # Windows long enough for energy would take most of the time; whoever wants them says "on".
+    energy = os.environ.get(ENERGY_VARIABLE, "off")
+    environment = side.environment() | {ORDER_SEED_VARIABLE: str(task.order_seed), ENERGY_VARIABLE: energy}
     started_at, start = datetime.now(UTC).isoformat(timespec="milliseconds"), time.monotonic()
     with tempfile.TemporaryFile() as said:
         try:

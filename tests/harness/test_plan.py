@@ -173,6 +173,13 @@ energy_seconds = 30
     assert (measure_spec(parsed, Filters()).energy, measure_spec(parsed, Filters(energy=False)).energy) == (True, False)
 
 
+def test_the_environment_turns_energy_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    parsed = suite('phase = "decode"')
+    for text, wanted in (("off", False), ("on", True), ("", True)):
+        monkeypatch.setenv("CHIPMARK_ENERGY", text)
+        assert measure_spec(parsed, Filters()).energy is wanted
+
+
 def test_the_headline_rows_of_the_standard_suite_have_long_windows() -> None:
     standard = load_suite("standard")
     planned = place(combine(standard, Filters()), standard, Filters(), [TORCH_GPU])

@@ -25,7 +25,7 @@ if sys.argv[1] == "-c":
 arguments = sys.argv[1:]
 out = arguments[arguments.index("--out") + 1]
 name = os.path.basename(out)
-line = {{"name": name, "arguments": arguments, "seed": os.environ["CHIPMARK_ORDER_SEED"],
+line = {{"name": name, "arguments": arguments, "seed": os.environ["CHIPMARK_ORDER_SEED"], "energy": os.environ["CHIPMARK_ENERGY"],
         "path": os.environ["PYTHONPATH"], "python": sys.argv[0]}}
 with open({log!r}, "a") as log:
     log.write(json.dumps(line) + "\\n")
@@ -74,6 +74,7 @@ def test_both_sides_measure_the_same_in_turns(compare: Callable, tmp_path: Path)
     seeds = {number: {line["seed"] for line in log if line["name"].startswith(number)} for number in ("01", "02")}
     assert len(seeds["01"]) == len(seeds["02"]) == 1
     assert seeds["01"] != seeds["02"]
+    assert {line["energy"] for line in log} == {"off"}
     rests = {tuple(part for part in line["arguments"] if line["name"] not in part) for line in log}
     assert len(rests) == 1
     arguments = log[0]["arguments"]
