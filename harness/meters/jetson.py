@@ -29,6 +29,7 @@ TOTAL_RAILS = ("VDD_IN", "POM_5V_IN")
 # Inputs of the chip; in4 to in6 are shunt voltages and in7 is their sum (ina3221.rst).
 INPUTS = (1, 2, 3)
 NOT_CONNECTED = "NC"
+I2C_ADDRESS = re.compile(r"\d+-[0-9a-f]{4}")
 # Step of the shunt voltage, which is the current times the shunt; the bus voltage has steps of 8 mV (datasheet).
 SHUNT_STEP_V = 40e-6
 
@@ -67,8 +68,18 @@ class Rail(NamedTuple):
 
     @property
     def source(self) -> str:
-        """Driver, files and rail."""
-        return f"INA3221 {self.folder.name} {' x '.join(path.name for path in self.files)} ({self.name})"
+        """Chip, files and rail; without the number of the hwmon folder, which changes from boot to boot."""
+        return f"INA3221 {' x '.join(path.name for path in self.files)} ({self.name})"
+
+    @property
+    def device_id(self) -> str:
+        """Bus and address of the chip, ``1-0040``; the rail's name where the folder is at none.
+
+        The device tree numbers the buses (its aliases), so it is the same at each boot.
+        """
+        chip = self.folder / "device" if self.is_hwmon else self.folder.parent
+        name = chip.resolve().name
+        return name if I2C_ADDRESS.fullmatch(name) else self.name
 
     def resolution_w(self) -> float | None:
         """Least step at the voltage now; None where the shunt is not known."""
@@ -108,7 +119,7 @@ class JetsonMeter(SampledMeter):
         return Capability(
             source=rail.source,
             scope="module",
-            device_id=str(rail.folder),
+            device_id=rail.device_id,
             resolution_w=rail.resolution_w(),
             update_s=rail.period_s(),
             averaging_s=rail.period_s(),
@@ -130,7 +141,7 @@ class JetsonMeter(SampledMeter):
         # is polled more rarely than it converts: a load in step with that would not show.
         read: Callable[[], int] = rail.read_uw
         channel = Channel("power", read, rail.source, averaging_s=period_s, part_time=True, update_s=period_s)
-        return [Domain("module", str(rail.folder), (channel,))]
+        return [Domain("module", rail.device_id, (channel,))]
 
 
 def is_jetson(root: Path = ROOT) -> bool:
@@ -144,7 +155,11 @@ def find(root: Path) -> tuple[Rail | None, str, str]:
     if _has_discrete_gpu(root):
         return None, DISCRETE, ""
     rails = [*_hwmon_rails(root), *_iio_rails(root)]
-    total = next((rail for rail in rails if rail.name in TOTAL_RAILS), None)
+    totals = {rail.device_id: rail for rail in reversed(rails) if rail.name in TOTAL_RAILS}
+    if len(totals) > 1:
+        told = ", ".join(f"{rail.name} at {place}" for place, rail in sorted(totals.items()))
+        return None, f"which rail is the input of the module is not known: {told}", ""
+    total = next(iter(totals.values()), None)
     if total is None:
         names = ", ".join(dict.fromkeys(rail.name for rail in rails))
         why = (

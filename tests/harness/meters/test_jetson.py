@@ -19,8 +19,13 @@ CHIP = "sys/class/hwmon/hwmon3"
 IIO = "sys/bus/i2c/devices/6-0040/iio:device0"
 
 
-def hwmon(root: Path, names: tuple[str | None, ...], folder: str = CHIP) -> Path:
+def hwmon(root: Path, names: tuple[str | None, ...], folder: str = CHIP, address: str | None = "1-0040") -> Path:
     """A chip as the kernel shows it: three rails, their shunts, and the sum."""
+    chip = root / "sys/devices/platform/bus@0/c240000.i2c/i2c-1" / (address or "")
+    chip.mkdir(parents=True, exist_ok=True)
+    if address and not (root / folder).exists():
+        (root / folder).mkdir(parents=True)
+        (root / folder / "device").symlink_to(chip)
     write(root, TEGRA)
     write(
         root, {f"{folder}/name": "ina3221", f"{folder}/in7_label": "sum of shunt voltages", f"{folder}/in7_input": 99}
@@ -44,8 +49,8 @@ def iio(root: Path, names: tuple[str, ...], folder: str = IIO) -> Path:
 def test_hwmon(tmp_path):
     found = JetsonMeter(hwmon(tmp_path, ("VDD_IN", "VDD_CPU_GPU_CV", "VDD_SOC"))).probe(CUDA)
     assert found.reason == ""
-    assert (found.scope, found.source) == ("module", "INA3221 hwmon3 in1_input x curr1_input (VDD_IN)")
-    assert found.device_id.endswith(CHIP)
+    assert (found.scope, found.source) == ("module", "INA3221 in1_input x curr1_input (VDD_IN)")
+    assert found.device_id == "1-0040"
     assert found.resolution_w == pytest.approx(0.040)  # 40 uV / 5 mOhm = 8 mA, at 5 V
     assert found.part_time
     assert found.beside == ()
@@ -58,7 +63,8 @@ def test_iio(tmp_path, folder):
     found = JetsonMeter(root).probe(CUDA)
     assert found.reason == ""
     assert (found.scope, found.resolution_w) == ("module", None)
-    assert "in_power0_input (POM_5V_IN)" in found.source
+    assert found.source == "INA3221 in_power0_input (POM_5V_IN)"
+    assert found.device_id == folder.split("/")[-2]
     assert find(root)[0].read_uw() == 2_000_000
 
 
@@ -69,15 +75,33 @@ def test_the_total_rail_wherever_it_is(tmp_path):
 
 def test_the_total_rail_on_a_second_chip(tmp_path):
     root = hwmon(tmp_path, ("VDD_GPU_SOC", "NC", "NC"))
-    rail, _, _ = find(hwmon(root, ("NC", "VDD_IN", "NC"), "sys/class/hwmon/hwmon10"))
+    rail, _, _ = find(hwmon(root, ("NC", "VDD_IN", "NC"), "sys/class/hwmon/hwmon10", "1-0041"))
     assert (rail.folder.name, rail.number) == ("hwmon10", 2)
 
 
 def test_both_layouts_at_once_are_read_once(tmp_path):
-    root = iio(hwmon(tmp_path, ("VDD_IN", "NC", "NC")), ("VDD_IN",))
+    root = iio(hwmon(tmp_path, ("VDD_IN", "NC", "NC"), address="6-0040"), ("VDD_IN",))
     domains = JetsonMeter(root).domains(CUDA)
     assert [len(domain.parts) for domain in domains] == [1]
-    assert "hwmon3" in domains[0].device_id
+    assert "curr1_input" in domains[0].parts[0].source
+
+
+def test_the_next_boot_numbers_chips_anew_and_the_rail_stays_the_same(tmp_path):
+    names = ("VDD_IN", "NC", "NC")
+    one, other = JetsonMeter(hwmon(tmp_path / "1", names)), JetsonMeter(hwmon(tmp_path / "2", names, CHIP[:-1] + "4"))
+    assert one.probe(CUDA) == other.probe(CUDA)
+    assert [d.device_id for d in one.domains(CUDA)] == [d.device_id for d in other.domains(CUDA)] == ["1-0040"]
+    assert one.domains(CUDA)[0].parts[0].source == other.domains(CUDA)[0].parts[0].source
+
+
+def test_a_chip_at_no_address_is_known_by_its_rail(tmp_path):
+    assert JetsonMeter(hwmon(tmp_path, ("VDD_IN", "NC", "NC"), address=None)).probe(CUDA).device_id == "VDD_IN"
+
+
+def test_two_inputs_of_a_module_are_none(tmp_path):
+    root = hwmon(tmp_path, ("NC", "VDD_IN", "NC"), CHIP[:-1] + "10", "1-0041")
+    found = JetsonMeter(hwmon(root, ("VDD_IN", "NC", "NC"))).probe(CUDA)
+    assert "not known: VDD_IN at 1-0040, VDD_IN at 1-0041" in found.reason
 
 
 @given(mv=st.integers(0, 26_000), ma=st.integers(-40_000, 40_000))
