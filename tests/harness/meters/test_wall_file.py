@@ -38,7 +38,7 @@ def test_applies_to_every_device(tmp_path, kind):
     assert answer.applies
     assert not answer.reason
     assert answer.scope == "wall"
-    assert answer.device_id == file.name
+    assert (answer.source, answer.device_id) == ("CSV file of an external meter", file.name)
 
 
 @pytest.mark.parametrize(
