@@ -2,8 +2,8 @@
 
 ``energyN_input`` is in microjoules (kernel: Documentation/ABI/testing/sysfs-driver-intel-i915-hwmon and
 -xe-hwmon). xe shows the card as energy1 and the package as energy2, with labels on newer kernels; i915
-shows one without a label, "for the entire device". Both drivers add up the hardware's 32-bit counter
-themselves, so that the file does not wrap.
+shows one without a label, "for the entire device", whose register is that of the package. Both drivers
+add up the hardware's 32-bit counter themselves, so that the file does not wrap.
 """
 
 from __future__ import annotations
@@ -24,13 +24,16 @@ from results.records import Device
 ROOT = Path("/sys/bus/pci/devices")
 INTEL = "0x8086"
 DISPLAY_CLASS = "0x03"
-DRIVERS = ("i915", "xe")
-# What the labels say, best first. A counter without a label is the card's if it is the first (see above).
+# What the labels say, best first. By driver, what a counter without a label is (see above).
 SCOPES = {"card": "gpu_board", "pkg": "gpu_package"}
+WITHOUT_LABEL = {
+    # PCU_PACKAGE_ENERGY_STATUS on Arc A-series; xe labels the same register "pkg" (i915_hwmon.c, xe_hwmon.c).
+    "i915": {"energy1_input": "pkg"},
+    "xe": {"energy1_input": "card", "energy2_input": "pkg"},
+}
 NO_HWMON = "has no energy counter: only discrete Intel GPUs show one, by the drivers i915 (Linux 6.2) and xe"
 NO_STATEMENT = f"Intel states no tolerance: sensor uncertainty of {U_SENSOR:.0%} is our assumption"
-# i915 reads PCU_PACKAGE_ENERGY_STATUS there; xe labels the same register "pkg" (i915_hwmon.c, xe_hwmon.c).
-BY_I915 = "by i915 'for the entire device'; on Arc A-series the register is that of the package, without the board"
+BY_I915 = "i915 counts the package: the rest of the board is not in it"
 
 
 class Counter(NamedTuple):
@@ -159,9 +162,9 @@ def _counters(folder: Path) -> tuple[Counter, ...]:
     found = []
     for path in sorted(folder.glob("hwmon/hwmon*/energy*_input"), key=numbered):
         driver = text_or_none(path.parent / "name")
-        if driver not in DRIVERS:
+        if driver not in WITHOUT_LABEL:
             continue
-        by_number = {"energy1_input": "card", "energy2_input": "pkg"}.get(path.name, "")
+        by_number = WITHOUT_LABEL[driver].get(path.name, "")
         label = text_or_none(path.with_name(path.name.replace("_input", "_label"))) or by_number
         if label in SCOPES:
             found.append(Counter(path, label, driver))

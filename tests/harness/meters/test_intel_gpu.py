@@ -61,10 +61,14 @@ def test_a_label_that_is_not_known_is_not_guessed(tmp_path):
     assert "has no energy counter" in found.reason
 
 
-def test_i915_has_no_labels(tmp_path):
-    found = IntelGpuMeter(card(tmp_path, {"energy1_input": 5}, driver="i915")).probe(xpu(BUS_ID))
-    assert (found.scope, found.source) == ("gpu_board", "i915 hwmon energy1_input (card)")
-    assert any("i915" in note for note in found.notes)
+def test_i915_has_no_labels_and_counts_the_package(tmp_path):
+    files = {"energy1_input": 5, "power1_max": 190_000_000}
+    meter = IntelGpuMeter(card(tmp_path, files, driver="i915"))
+    found = meter.probe(xpu(BUS_ID))
+    assert (found.scope, found.source) == ("gpu_package", "i915 hwmon energy1_input (pkg)")
+    assert any("i915 counts the package" in note for note in found.notes)
+    (domain,) = meter.domains(xpu(BUS_ID))
+    assert (domain.scope, domain.power_limit_w) == ("gpu_package", 190.0)
 
 
 def test_tiles_and_other_chips_are_not_the_card(tmp_path):
