@@ -49,9 +49,9 @@ _REMEDIES = {
     18: "the driver was updated while it was loaded: restart the machine",  # NVML_ERROR_LIB_RM_VERSION_MISMATCH
 }
 NOTES = ("sensor +-5 % by NVIDIA's word; up to 11 % were seen against an external meter",)
-WINDOW_NOT_KNOWN = "sensor window not known for this generation"
+WINDOW_NOT_KNOWN = "sensor window not known for this generation: taken as a part of each period"
 COUNTER_NOT_KNOWN = (
-    "whether the energy counter integrates the sensor that looks at a part of each period is not known: "
+    "what feeds the energy counter is not known: it is taken to see a part of each period, as the sensor does or may; "
     "see the cross-check"
 )
 
@@ -170,11 +170,11 @@ def _plan(card: Card, device: Device) -> _Plan:
     refused: list[Unreadable] = []
     parts: dict[int, tuple[Channel, Channel | None]] = {}
     power = _power(card, GPU, sensors, refused)
-    counter = _counter(card, refused)
+    counter = _counter(card, sensors.behind_counter, refused)
     by_scope = {scope: _power(card, scope, sensors, refused) for scope in (MODULE, MEMORY)}
     if counter and (power or not by_scope[MODULE]):
         parts[GPU] = (counter, power)
-        if sensors.instant.part_time:
+        if counter.part_time:
             notes.append(COUNTER_NOT_KNOWN)
     elif power:
         parts[GPU] = (power, None)
@@ -198,16 +198,19 @@ def _capability(card: Card, device: Device) -> tuple[int, int] | None:
         return parse_capability(device.details.get("compute_capability"))
 
 
-def _counter(card: Card, refused: list[Unreadable]) -> Channel | None:
+def _counter(card: Card, sensor: Sensor, refused: list[Unreadable]) -> Channel | None:
     def read() -> int:
         return int(card.ask(ENERGY)) * 1000
 
     # 0 would be a card that does not count: it counts from when the driver was loaded.
-    return Channel("counter", read, ENERGY) if _answers(read, refused) else None
+    return Channel("counter", read, ENERGY, None, *_of(sensor)) if _answers(read, refused) else None
 
 
 def _power(card: Card, scope: int, sensors: Sensors, refused: list[Unreadable]) -> Channel | None:
-    """The best power value of a scope; part-time sensors only where there is nothing else."""
+    """The best power value of a scope; part-time sensors only where there is nothing else.
+
+    Of those an average comes first that is known to reach over many periods.
+    """
     found = [
         channel
         for channel in (
@@ -217,7 +220,7 @@ def _power(card: Card, scope: int, sensors: Sensors, refused: list[Unreadable]) 
         )
         if _answers(channel.read, refused if scope == GPU else [])
     ]
-    return min(found, key=lambda channel: channel.part_time, default=None)
+    return min(found, key=lambda channel: (channel.part_time, channel.averaging_s is None), default=None)
 
 
 def _field(card: Card, field: int, scope: int, sensor: Sensor) -> Channel:

@@ -28,6 +28,13 @@ class Sensors(NamedTuple):
     usage: Sensor
     is_known: bool = True
 
+    @property
+    def behind_counter(self) -> Sensor:
+        """What feeds the energy counter is not known: where the sensor looks part-time, it is taken to be that."""
+        if not self.instant.part_time:
+            return Sensor(None, None)
+        return Sensor(None, self.instant.update_s or _USUAL_S, part_time=True)
+
 
 _SECOND = Sensor(1.0, 0.1)
 # 25 ms of each 100 ms.
@@ -40,9 +47,13 @@ _TURING = Sensors(_WHOLE, _SECOND, _WHOLE)
 _GA100 = Sensors(_QUARTER, _SECOND, _QUARTER)
 _AMPERE_ADA = Sensors(_WHOLE, _SECOND, _SECOND)
 _HOPPER = Sensors(_QUARTER, _SECOND, _SECOND)
-# Newer than the measurements: of field 186 nothing is known, of the others what nvml.h says.
-_NEWER = Sensors(Sensor(None, None), Sensor(1.0, None), Sensor(1.0, None), is_known=False)
-_UNKNOWN = Sensors(Sensor(None, None), Sensor(1.0, None), Sensor(None, None), is_known=False)
+# Not measured: of field 186 nothing is known, of the others what nvml.h says. All are taken as part-time,
+# for that costs phases only, and the contrary would cost the truth.
+_TAKEN, _TAKEN_SECOND = Sensor(None, None, part_time=True), Sensor(1.0, None, part_time=True)
+_NEWER = Sensors(_TAKEN, _TAKEN_SECOND, _TAKEN_SECOND, is_known=False)
+_UNKNOWN = Sensors(_TAKEN, _TAKEN_SECOND, _TAKEN, is_known=False)
+# The period of all sensors measured since Turing.
+_USUAL_S = 0.1
 _BY_CAPABILITY = {
     (6, 0): _PASCAL_VOLTA, (6, 1): _PASCAL_VOLTA, (7, 0): _PASCAL_VOLTA,
     (7, 5): _TURING, (8, 0): _GA100, (8, 6): _AMPERE_ADA, (8, 9): _AMPERE_ADA, (9, 0): _HOPPER,

@@ -34,7 +34,9 @@ def ask(machine: Machine, details: dict[str, object] = HERE, **changes: Any) -> 
     ("changes", "source", "averaging_s", "part_time"),
     [
         ({}, COUNTER, None, False),
-        ({"capability": A100}, COUNTER, None, False),
+        ({"capability": "7.5"}, COUNTER, None, False),
+        # Where the sensor looks part-time, or nobody knows, the counter may count what it sees.
+        *[({"capability": c}, COUNTER, None, True) for c in ("7.0", "6.1", A100, HOPPER, BLACKWELL, "12.0", "5.2")],
         ({"energy_mj": None}, INSTANT, 0.1, False),
         ({"energy_mj": "error:4"}, INSTANT, 0.1, False),
         ({"energy_mj": 0}, INSTANT, 0.1, False),
@@ -49,8 +51,10 @@ def ask(machine: Machine, details: dict[str, object] = HERE, **changes: Any) -> 
         ({"energy_mj": None, "capability": A100, "field__185": None, "field__186": None}, USAGE, 0.025, True),
         ({"energy_mj": None, "capability": "7.0", "field__185": None}, INSTANT, 0.01, True),
         ({"energy_mj": None, "capability": "7.5"}, INSTANT, 0.1, False),
-        ({"energy_mj": None, "capability": BLACKWELL}, INSTANT, None, False),
-        ({"energy_mj": None, "capability": "5.2", "field__185": None, "field__186": None}, USAGE, None, False),
+        ({"energy_mj": None, "capability": BLACKWELL}, AVERAGE, 1.0, True),
+        ({"energy_mj": None, "capability": BLACKWELL, "field__185": None}, USAGE, 1.0, True),
+        ({"energy_mj": None, "capability": BLACKWELL, "field__185": None, "power_mw": None}, INSTANT, None, True),
+        ({"energy_mj": None, "capability": "5.2", "field__185": None, "field__186": None}, USAGE, None, True),
     ],
 )  # fmt: skip
 def test_the_best_source_is_taken(
@@ -69,15 +73,28 @@ def test_notes_say_what_is_not_known(machine: Machine) -> None:
 
     assert "+-5 %" in notes()
     assert "not known" not in notes()
-    assert "whether the energy counter integrates" in notes(capability=A100)
+    assert "what feeds the energy counter is not known" in notes(capability=A100)
+    assert "sensor window" not in notes(capability=A100)
     assert "sensor window not known" in notes(capability=BLACKWELL)
+    assert "what feeds the energy counter is not known" in notes(capability=BLACKWELL)
+    assert "what feeds" not in notes(capability=BLACKWELL, energy_mj=None)
     assert f"not used: {COUNTER}: Insufficient Permissions" in notes(energy_mj="error:4")
+
+
+@pytest.mark.parametrize(
+    ("capability", "update_s"),
+    [("7.0", 0.02), (A100, 0.1), (HOPPER, 0.1), (BLACKWELL, 0.1), ("5.2", 0.1), (ADA, None), ("7.5", None)],
+)
+def test_period_that_a_load_may_resonate_with(machine: Machine, capability: str, update_s: float | None) -> None:
+    assert ask(machine, capability=capability)["update_s"] == update_s
 
 
 def test_capability_is_torchs_where_nvml_has_none(machine: Machine) -> None:
     details = {**HERE, "compute_capability": HOPPER}
     assert ask(machine, details, compute_capability=None, energy_mj=None)["source"] == AVERAGE
-    assert ask(machine, HERE, compute_capability=None, energy_mj=None)["averaging_s"] is None
+    assert ask(machine, HERE, compute_capability=None)["part_time"]
+    no_average = {"energy_mj": None, "field__185": None}
+    assert ask(machine, HERE, compute_capability=None, **no_average)["averaging_s"] is None
 
 
 @pytest.mark.parametrize(
@@ -184,6 +201,12 @@ def test_energy_is_that_of_the_stub(machine: Machine, changes: dict[str, Any], m
         assert reading["crosscheck_ratio"] == pytest.approx(1, abs=0.2)
 
 
+def test_a_reading_of_a_counter_that_may_see_a_part_says_so(machine: Machine) -> None:
+    (reading,) = measure(machine, card(wave(), capability=HOPPER))["readings"]
+    assert (reading["method"], reading["part_time"]) == ("counter_tick", True)
+    assert reading["u_window"] is None  # of one phase
+
+
 def test_a_counter_with_a_gain_shows_in_the_cross_check(machine: Machine) -> None:
     (reading,) = measure(machine, card(wave(period_s=0.011), energy_mj="trace*1.5"))["readings"]
     assert reading["crosscheck_ratio"] == pytest.approx(1.5, abs=0.1)
@@ -197,7 +220,7 @@ def test_scopes_are_readings_of_their_own(machine: Machine) -> None:
     assert module["average_power_w"] / gpu["average_power_w"] == pytest.approx(1.5, rel=0.2)
     assert memory["average_power_w"] / gpu["average_power_w"] == pytest.approx(0.25, rel=0.2)
     assert module["power_limit_w"] is None
-    assert found["names"] == ["gpu_board_uj", "gpu_memory_uw", "module_uw"]
+    assert found["names"] == ["gpu_board_check_uw", "gpu_board_uj", "gpu_memory_uw", "module_uw"]
 
 
 @pytest.mark.parametrize(("code", "text"), [(15, "GPU is lost"), (4, "Insufficient Permissions"), (999, "Unknown")])
@@ -266,13 +289,3 @@ def test_nvml_is_left_open_only_where_there_is_something_to_read(
     machine: Machine, changes: dict[str, Any], count: int
 ) -> None:
     assert machine.call(PROBE + "left_open", card(wave(), **changes), details=HERE) == count
-
-
-def test_sensors_of_a_generation() -> None:
-    from harness.meters.nvidia_sensors import parse_capability, sensors_of
-
-    assert parse_capability(ADA) == (8, 9)
-    assert parse_capability("x") is None
-    assert parse_capability(None) is None
-    assert sensors_of((8, 0)).usage.part_time
-    assert not sensors_of((9, 0)).usage.part_time
