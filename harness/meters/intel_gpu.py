@@ -1,9 +1,10 @@
 """Energy of Intel's discrete GPUs: the hwmon counters of the kernel drivers i915 and xe.
 
 ``energyN_input`` is in microjoules (kernel: Documentation/ABI/testing/sysfs-driver-intel-i915-hwmon and
--xe-hwmon). xe shows the card as energy1 and the package as energy2, with labels on newer kernels; i915
-shows one without a label, "for the entire device", whose register is that of the package. Both drivers
-add up the hardware's 32-bit counter themselves, so that the file does not wrap.
+-xe-hwmon). xe shows the card as energy1 and the package as energy2, with labels on newer kernels; old
+ones show one, of the package. i915 shows one without a label, "for the entire device", whose register
+is that of the package. Both drivers add up the hardware's 32-bit counter themselves, so that the file
+does not wrap.
 """
 
 from __future__ import annotations
@@ -31,9 +32,11 @@ WITHOUT_LABEL = {
     "i915": {"energy1_input": "pkg"},
     "xe": {"energy1_input": "card", "energy2_input": "pkg"},
 }
+# xe before Linux 6.10 has one counter, of REG_PKG_ENERGY_STATUS.
+ALONE = "pkg"
 NO_HWMON = "has no energy counter: only discrete Intel GPUs show one, by the drivers i915 (Linux 6.2) and xe"
 NO_STATEMENT = f"Intel states no tolerance: sensor uncertainty of {U_SENSOR:.0%} is our assumption"
-BY_I915 = "i915 counts the package: the rest of the board is not in it"
+OF_PACKAGE = "the counter is of the package: the rest of the board is not in it"
 
 
 class Counter(NamedTuple):
@@ -85,8 +88,8 @@ class IntelGpuMeter(SampledMeter):
             return Capability(reason=found.reason, remedy=found.remedy)
         main, *others = found.counters
         notes = [NO_STATEMENT]
-        if main.driver == "i915":
-            notes.append(BY_I915)
+        if main.label == "pkg":
+            notes.append(OF_PACKAGE)
         notes += [f"{other.path.name} ({other.label}) is contained in it and not read" for other in others]
         return Capability(
             source=_source(main), scope=main.scope, device_id=found.bus_id, resolution_j=1e-6, notes=tuple(notes)
@@ -165,6 +168,8 @@ def _counters(folder: Path) -> tuple[Counter, ...]:
         if driver not in WITHOUT_LABEL:
             continue
         by_number = WITHOUT_LABEL[driver].get(path.name, "")
+        if by_number and not path.with_name("energy2_input").exists():
+            by_number = ALONE
         label = text_or_none(path.with_name(path.name.replace("_input", "_label"))) or by_number
         if label in SCOPES:
             found.append(Counter(path, label, driver))

@@ -66,7 +66,7 @@ def test_i915_has_no_labels_and_counts_the_package(tmp_path):
     meter = IntelGpuMeter(card(tmp_path, files, driver="i915"))
     found = meter.probe(xpu(BUS_ID))
     assert (found.scope, found.source) == ("gpu_package", "i915 hwmon energy1_input (pkg)")
-    assert any("i915 counts the package" in note for note in found.notes)
+    assert any("of the package" in note for note in found.notes)
     (domain,) = meter.domains(xpu(BUS_ID))
     assert (domain.scope, domain.power_limit_w) == ("gpu_package", 190.0)
 
@@ -197,3 +197,9 @@ def test_without_labels_the_first_is_the_card_and_the_second_its_package(tmp_pat
     found = IntelGpuMeter(card(tmp_path, {"energy1_input": 9, "energy2_input": 7})).probe(xpu(BUS_ID))
     assert (found.scope, found.source) == ("gpu_board", "xe hwmon energy1_input (card)")
     assert any("energy2_input (pkg)" in note for note in found.notes)
+
+
+def test_the_only_counter_of_an_old_xe_is_of_the_package(tmp_path):
+    found = IntelGpuMeter(card(tmp_path, {"energy1_input": 9})).probe(xpu(BUS_ID))
+    assert (found.scope, found.source) == ("gpu_package", "xe hwmon energy1_input (pkg)")
+    assert any("of the package" in note for note in found.notes)
