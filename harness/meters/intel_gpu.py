@@ -129,6 +129,8 @@ def find(root: Path, device: Device) -> Found:
     if (folder / "tile1").exists() and os.environ.get("ZE_FLAT_DEVICE_HIERARCHY") != "COMPOSITE":
         why = f"shared_device: the counter at {card.bus_id} is of the card, and each of its tiles is a device"
         return Found(reason=why, remedy="set ZE_FLAT_DEVICE_HIERARCHY=COMPOSITE to have the card as one device")
+    if int_or_none(folder / "sriov_numvfs"):
+        return Found(reason=f"shared_device: the card at {card.bus_id} is divided into virtual functions as well")
     try:
         read_int(counters[0].path)
     except PermissionError:

@@ -88,7 +88,7 @@ class NvidiaMeter(SampledMeter):
         except Unreadable as error:
             card.close()
             return Capability(reason=one_line(error), remedy=_remedy(error))
-        self._plans[device.id] = plan
+        self._plans[_key(device)] = plan
         (scope, (main, _)), *others = plan.parts.items()
         is_counter = main.kind == "counter"
         return Capability(
@@ -106,11 +106,11 @@ class NvidiaMeter(SampledMeter):
 
     def domains(self, device: Device) -> Sequence[Domain]:
         """See ``SampledMeter``."""
-        if device.id not in self._plans:
+        if _key(device) not in self._plans:
             answer = self.probe(device)
             if answer.reason:
                 raise Unreadable(answer.reason)
-        plan = self._plans[device.id]
+        plan = self._plans[_key(device)]
         limits = [
             _limit_w(plan.card, f"nvmlDeviceGet{name}Limit") for name in ("EnforcedPower", "PowerManagementDefault")
         ]
@@ -129,9 +129,14 @@ class NvidiaMeter(SampledMeter):
         ]
 
     def _forget(self, device: Device) -> None:
-        plan = self._plans.pop(device.id, None)
+        plan = self._plans.pop(_key(device), None)
         if plan is not None:
             plan.card.close()
+
+
+def _key(device: Device) -> str:
+    """Not the id alone: two backends may give the same one to different cards."""
+    return f"{device.id} {sorted(device.details.items())}"
 
 
 def shared_reason(card: Card) -> str:

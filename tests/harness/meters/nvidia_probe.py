@@ -52,6 +52,14 @@ def values(details: dict[str, Any]) -> list[int]:
     return [channel.read() for domain in domains for channel in (*domain.parts, *filter(None, [domain.check]))]
 
 
+def cards_of_one_meter(details: dict[str, Any], other: dict[str, Any]) -> list[str]:
+    """The cards that one meter reads for two devices of the same id, probed before either is read."""
+    meter, devices = NvidiaMeter(), (device(details), device(other))
+    for where in devices:
+        meter.probe(where)
+    return [meter.domains(where)[0].device_id for where in devices]
+
+
 def left_open(details: dict[str, Any]) -> int:
     """How often a probe opened NVML without closing it."""
     import pynvml

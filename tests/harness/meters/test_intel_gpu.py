@@ -203,3 +203,9 @@ def test_the_only_counter_of_an_old_xe_is_of_the_package(tmp_path):
     found = IntelGpuMeter(card(tmp_path, {"energy1_input": 9})).probe(xpu(BUS_ID))
     assert (found.scope, found.source) == ("gpu_package", "xe hwmon energy1_input (pkg)")
     assert any("of the package" in note for note in found.notes)
+
+
+@pytest.mark.parametrize(("functions", "is_shared"), [(2, True), (0, False)])
+def test_virtual_functions_share_the_counter_of_their_card(tmp_path, functions, is_shared):
+    root = write(card(tmp_path, BOTH), {f"{BUS_ID}/sriov_numvfs": functions})
+    assert IntelGpuMeter(root).probe(xpu(BUS_ID)).reason.startswith("shared_device") is is_shared

@@ -260,6 +260,14 @@ def test_the_card_with_the_uuid_is_read_among_eight(machine: Machine) -> None:
             assert power_uw == (number + 1) * 100_000_000
 
 
+def test_one_id_of_two_backends_may_be_two_cards(machine: Machine) -> None:
+    ones, others = {"uuid": uuid(1)}, {"uuid": uuid(0)}
+    found = machine.call(
+        PROBE + "cards_of_one_meter", {**card(wave(), 0), **card(wave(), 1)}, details=ones, other=others
+    )
+    assert found == [f"GPU-{uuid(1)}", f"GPU-{uuid(0)}"]
+
+
 def test_values_are_micro_joules_and_micro_watts(machine: Machine) -> None:
     state = card(wave(), energy_mj=123_456_789_012, field__186="u32:301234", field__186__scope__1="u64:400005")
     assert machine.call(PROBE + "values", state, details=HERE) == [123_456_789_012_000, 301_234_000, 400_005_000]
