@@ -99,7 +99,7 @@ class RaplMeter(SampledMeter):
         zones = found.scopes["cpu_package"]
         step = _unit_nj(int_or_none(zones[0].path / "max_energy_range_uj"))
         return Capability(
-            source=_source(zones[0]),
+            source=" + ".join(dict.fromkeys(map(_source, zones))),
             scope="cpu_package",
             device_id=_device_id(zones),
             resolution_j=(step or 1000) / 1e9,

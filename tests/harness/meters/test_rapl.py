@@ -48,10 +48,13 @@ def test_readings_of_two_sockets_add_up_and_psys_stands_alone(tmp_path):
     assert package.energy_j == pytest.approx(150.0 * 1.9, rel=1e-5)
     assert package.device_id == "intel-rapl:0+intel-rapl:1"
     assert package.method == "counter_tick"
-    assert package.source == "powercap energy_uj (package-0)"
+    assert package.source == "powercap energy_uj (package-0) + powercap energy_uj (package-1)"
+    assert package.source == meter.probe(CPU).source
+    assert dram.source == "powercap energy_uj (dram)"
     assert package.u_total is not None
     assert package.u_total > package.u_sensor == 0.05
-    assert set(meter.traces) == {"cpu_package_uj", "dram_uj", "platform_uj"}
+    of_parts = {"cpu_package_uj", "cpu_package1_uj", "dram_uj", "dram1_uj"}
+    assert set(meter.traces) == {*of_parts, "platform_uj"}
 
 
 def test_a_pass_with_several_wraps(tmp_path):
