@@ -154,6 +154,8 @@ class CaseSummary(Record, frozen=True, kw_only=True):
     idle_power_w_reason: str = ""
     net_energy_j: float | None = None
     net_energy_j_reason: str = ""
+    net_energy_half_width_j: float | None = None
+    net_energy_half_width_j_reason: str = ""
     energy_duration_s: float | None = None
     energy_duration_s_reason: str = ""
     energy_window_s: float | None = None
@@ -187,6 +189,7 @@ class CaseSummary(Record, frozen=True, kw_only=True):
     energy_source: str = ""
     energy_method: str = ""
     energy_device_id: str = ""
+    energy_remark: str = ""
 
     guards: tuple[Guard, ...] = ()  # those that did not PASS
 

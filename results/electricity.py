@@ -22,6 +22,8 @@ MAX_PUE = 3.0
 DEFAULT_PUE = 1.0
 # These cover all that a machine takes from the mains.
 WHOLE_MACHINE = ("wall", "node")
+# Options of the command line that give the two numbers.
+OPTIONS = ("--tariff", "--pue")
 # Columns beside those of a case in CSV.
 CSV_COLUMNS = (
     "tariff_usd_per_kwh", "pue", "electricity_usd_per_1m_items", "electricity_usd_per_1m_tokens",
@@ -36,47 +38,54 @@ class Tariff(NamedTuple):
     pue: float = DEFAULT_PUE
 
 
-def checked_tariff(usd_per_kwh: float | None, pue: float | None) -> Tariff | None:
+def checked_tariff(usd_per_kwh: float | None, pue: float | None, names: tuple[str, str] = OPTIONS) -> Tariff | None:
     """The tariff, or None if none is given.
+
+    Args:
+        usd_per_kwh: US dollars per kWh.
+        pue: power usage effectiveness; None: :data:`DEFAULT_PUE`.
+        names: what they are called where they were given, for the messages.
 
     Raises:
         UsageError: one of them cannot be.
     """
     if usd_per_kwh is None:
         if pue is not None:
-            raise UsageError("--pue needs --tariff: it multiplies the dollars of a tariff")
+            raise UsageError(f"{names[1]} needs {names[0]}: it multiplies the dollars of a tariff")
         return None
     if not 0 < usd_per_kwh < MAX_TARIFF_USD_PER_KWH:
         raise UsageError(
-            f"--tariff {usd_per_kwh:g}: give US dollars per kWh, above 0 and below {MAX_TARIFF_USD_PER_KWH:g}, "
+            f"{names[0]} {usd_per_kwh:g}: give US dollars per kWh, above 0 and below {MAX_TARIFF_USD_PER_KWH:g}, "
             "for example 0.12"
         )
     pue = DEFAULT_PUE if pue is None else pue
     if not 1 <= pue <= MAX_PUE:
-        raise UsageError(f"--pue {pue:g}: power usage effectiveness lies between 1 and {MAX_PUE:g}, for example 1.2")
+        raise UsageError(
+            f"{names[1]} {pue:g}: power usage effectiveness lies between 1 and {MAX_PUE:g}, for example 1.2"
+        )
     return Tariff(usd_per_kwh, pue)
 
 
 def with_electricity(summary: RunSummary, tariff: Tariff) -> RunSummary:
     """``summary`` with what its energy costs."""
-    cases = tuple(_cost(case, tariff) for case in summary.cases)
+    cases = tuple(cost_of(case, tariff) for case in summary.cases)
     found = Electricity(
         tariff_usd_per_kwh=tariff.usd_per_kwh, pue=tariff.pue, cases=cases, warnings=_warnings(summary, tariff)
     )
     return msgspec.structs.replace(summary, electricity=found)
 
 
-def csv_fields(electricity: Electricity, cost: ElectricityCost) -> dict[str, Scalar]:
+def csv_fields(tariff: Tariff, cost: ElectricityCost) -> dict[str, Scalar]:
     """The cells of :data:`CSV_COLUMNS`."""
     values = (
-        electricity.tariff_usd_per_kwh, electricity.pue, cost.usd_per_1m_items, cost.usd_per_1m_tokens,
+        tariff.usd_per_kwh, tariff.pue, cost.usd_per_1m_items, cost.usd_per_1m_tokens,
         cost.usd_per_1k_steps, cost.half_width, cost.reason,
     )  # fmt: skip
     return dict(zip(CSV_COLUMNS, values, strict=True))
 
 
-def _cost(case: CaseSummary, tariff: Tariff) -> ElectricityCost:
-    """Only a case that ended ok has a cost, as in ``chipmark cost``."""
+def cost_of(case: CaseSummary, tariff: Tariff) -> ElectricityCost:
+    """What the energy of one case costs; only one that ended ok has a cost, as in ``chipmark cost``."""
     reason = ""
     if case.status != "ok":
         reason = f"{case.status}: {case.reason or 'no reason was given'}"

@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+from results.energy_check import contradiction
 from results.failed_guards import of_energy
 from results.session_case import StepEnergy
 
@@ -19,8 +20,6 @@ if TYPE_CHECKING:
 
 # What a reading must say, so that it can be held against another.
 REQUIRED = ("scope", "source", "method", "u_window")
-# A meter's energy is its average power times its duration; stored numbers may differ by rounding.
-TOLERANCE = 1e-6
 
 Found = tuple[float | None, StepEnergy | None]
 
@@ -76,18 +75,9 @@ def _problem(reading: EnergyReading) -> str:
     for name in REQUIRED:
         if getattr(reading, name) is None:
             return f"its {name} is not known"
-    energy_j, power_w, duration_s = reading.energy_j, reading.average_power_w, reading.duration_s
-    if energy_j is None or power_w is None or duration_s is None:
+    if reading.average_power_w is None or reading.duration_s is None:
         return "power or duration are not known"
-    if not all(0 < value < math.inf for value in (energy_j, power_w, duration_s)):
-        return f"{energy_j:g} J in {duration_s:g} s at {power_w:g} W cannot be"
-    if abs(power_w * duration_s - energy_j) > TOLERANCE * energy_j:
-        return f"{power_w:g} W for {duration_s:g} s are not {energy_j:g} J"
-    for name in ("u_window", "u_sensor"):
-        value = getattr(reading, name)
-        if value is not None and not 0 <= value < math.inf:
-            return f"its {name} is {value:g}"
-    return ""
+    return contradiction(reading)
 
 
 def _step_j(reading: EnergyReading, mean_step_s: float | None) -> float | None:

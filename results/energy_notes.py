@@ -55,9 +55,11 @@ def energy_notes(cases: Sequence[CaseSummary]) -> list[str]:
         return missing
     return [
         f"energy: {some(map(what, with_energy), '; or ')}; gross, idle power included",
-        "J per item, items/s/W: of tokens where the workload has tokens; a second times a watt is a joule",
+        "J per item, items/s/W: of tokens where the workload has tokens; a second times a watt is a joule; "
+        "tokens/s/MW is a million times tokens/s/W",
         *_half_widths(with_energy),
         *_idle(with_energy),
+        *dict.fromkeys(f"energy: {case.energy_remark}" for case in with_energy if case.energy_remark),
         *missing,
     ]
 
@@ -78,8 +80,9 @@ def _half_widths(cases: Sequence[CaseSummary]) -> list[str]:
     precisions = [case.energy_precision for case in known if case.energy_precision is not None]
     widest = units.half_width(max(precisions))
     return [
-        "+-: 95 % half-width of all energies of a row: sensor, window and spread of processes; without the sensor, "
-        f"which errs alike in all runs on one card, +-{widest}" + (" at most" if len(set(precisions)) > 1 else "")
+        "+-: 95 % half-width of the gross energies of a row: sensor, window and spread of processes; without the "
+        f"sensor, which errs alike in all runs on one card, +-{widest}"
+        + (" at most" if len(set(precisions)) > 1 else "")
     ]
 
 
@@ -88,7 +91,8 @@ def _idle(cases: Sequence[CaseSummary]) -> list[str]:
     if not known:
         return []
     low, high = units.watts(min(known)), units.watts(max(known))
-    return [f"idle power {low if low == high else f'{low} to {high}'}: energy net of it is in the JSON"]
+    watts = low if low == high else f"{low} to {high}"
+    return [f"idle power {watts}: energy net of it is in the JSON, with its own half-width"]
 
 
 def _missing(measured: Sequence[CaseSummary], with_energy: Sequence[CaseSummary]) -> list[str]:

@@ -18,18 +18,22 @@ Definitions; i counts the processes whose numbers count, all of one scope and on
   T_i / S_i over processes, where there are two at least.
 * ``energy_uncertainty`` = root of u_sensor^2 + ``energy_precision``^2 with the largest u_sensor_i: it is
   the same error in every process of one card, so that averaging does not reduce it.
+* ``net_energy_half_width_j`` = root of window^2 + idle^2 + (u_sensor * ``net_energy_j``)^2, in joules because
+  the net may be near 0. window = root of the sum of (u_window_i * E_i)^2, idle = sum of idle_u_window_i *
+  idle_i * D_i, which is not averaged away: idle power is taken once, and serves all processes of a device.
 
-Both are relative half-widths of 95 % intervals.
+``energy_precision`` and ``energy_uncertainty`` are relative, and of gross energies; all are half-widths of
+95 % intervals.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Any
 
+from results.energy_check import contradiction
+from results.energy_half_width import NO_IDLE, Metered, half_widths, net_half_width, or_reason
 from results.energy_record import EnergyReading, Scenario
-from results.precision import relative_half_width
 from results.records import SCENARIOS, CaseSpec, Measurement, Work
 
 Fields = dict[str, Any]
@@ -41,28 +45,12 @@ PER_WORK_METRICS = (
 )  # fmt: skip
 ENERGY_METRICS = (
     *PER_WORK_METRICS,
-    "energy_j", "average_power_w", "idle_power_w", "net_energy_j", "energy_duration_s", "energy_window_s",
-    "energy_uncertainty", "energy_precision", "latency_energy_per_step_j", "latency_energy_uncertainty",
+    "energy_j", "average_power_w", "idle_power_w", "net_energy_j", "net_energy_half_width_j", "energy_duration_s",
+    "energy_window_s", "energy_uncertainty", "energy_precision", "latency_energy_per_step_j",
+    "latency_energy_uncertainty",
 )  # fmt: skip
 # Identities hold to float rounding or not at all.
 ROUNDING = 1e-9
-# A t interval is tabled up to so many values; more are taken in so many batches.
-MAX_SPREAD_VALUES = 31
-
-
-class Metered(NamedTuple):
-    """One process: its main reading, and the time and steps of the work that goes with it."""
-
-    reading: EnergyReading
-    energy_j: float
-    duration_s: float
-    elapsed_s: float  # T
-    steps: int  # S; 0: not known
-
-    @property
-    def power_w(self) -> float:
-        """P."""
-        return self.energy_j / self.duration_s
 
 
 def energy_fields(replicates: Sequence[Measurement], work: Work, rates: Mapping[str, Any]) -> Fields:
@@ -81,7 +69,9 @@ def energy_fields(replicates: Sequence[Measurement], work: Work, rates: Mapping[
     if why:
         return {**fields, **dict.fromkeys((f"{name}_reason" for name in ENERGY_METRICS), why), "energy_reason": why}
     processes = [_metered(m, r) for m, r in zip(replicates, readings, strict=True) if r]
-    fields |= _sums(processes) | _per_work(processes, work, rates) | _half_widths(processes)
+    if scenario == "latency":  # the rates are of another pass, if there are any
+        rates = dict.fromkeys(("throughput_per_s_reason", "tokens_per_s_reason"), "scenario throughput was not planned")
+    fields |= _sums(processes) | _per_work(processes, work, rates) | half_widths(processes)
     return fields | _latency(replicates, readings)
 
 
@@ -114,16 +104,12 @@ def reading_problem(reading: EnergyReading | None) -> str:
     """Why a stored reading gives no number; empty if it does."""
     if reading is None:
         return "not measured"
-    energy, power, seconds = reading.energy_j, reading.average_power_w, reading.duration_s
-    if energy is None:
+    if reading.energy_j is None:
         return reading.reason or "the meter gave neither energy nor reason"
-    if seconds is None:
+    if reading.duration_s is None:
         return "the meter gave no duration"
-    if not (0 < energy < math.inf and 0 < seconds < math.inf):
-        return f"the record says {energy:g} J in {seconds:g} s, which cannot be"
-    if power is not None and abs(power * seconds - energy) > 1e-6 * energy:
-        return f"the record contradicts itself: {power:g} W for {seconds:g} s are not {energy:g} J"
-    return ""
+    problem = contradiction(reading)
+    return f"unusable reading: {problem}" if problem else ""
 
 
 def _metered(measurement: Measurement, reading: EnergyReading) -> Metered:
@@ -138,7 +124,7 @@ def _metered(measurement: Measurement, reading: EnergyReading) -> Metered:
 
 def _told(readings: Sequence[EnergyReading | None]) -> Fields:
     names = {"energy_meter": "meter", "energy_scope": "scope", "energy_source": "source", "energy_method": "method"}
-    names["energy_device_id"] = "device_id"
+    names |= {"energy_device_id": "device_id", "energy_remark": "remark"}
     return {field: "; ".join(_distinct(readings, name)) for field, name in names.items()}
 
 
@@ -158,10 +144,12 @@ def _sums(processes: Sequence[Metered]) -> Fields:
     idle_w = [p.reading.idle_power_w for p in processes]
     known = [watts for watts in idle_w if watts is not None]
     if len(known) < len(idle_w):
-        why = "idle power was not taken"
-        return fields | {"idle_power_w_reason": why, "net_energy_j_reason": why}
+        names = ("idle_power_w", "net_energy_j", "net_energy_half_width_j")
+        return fields | {f"{name}_reason": NO_IDLE for name in names}
     idle_j = sum(watts * p.duration_s for watts, p in zip(known, processes, strict=True))
-    return fields | {"idle_power_w": idle_j / duration_s, "net_energy_j": energy_j - idle_j}
+    net_j = energy_j - idle_j
+    fields |= {"idle_power_w": idle_j / duration_s, "net_energy_j": net_j}
+    return fields | or_reason("net_energy_half_width_j", *net_half_width(processes, net_j))
 
 
 def _per_work(processes: Sequence[Metered], work: Work, rates: Mapping[str, Any]) -> Fields:
@@ -176,15 +164,15 @@ def _per_work(processes: Sequence[Metered], work: Work, rates: Mapping[str, Any]
     no_tokens = "the workload has no tokens" if tokens is None else "no tokens were processed"
     fields = {
         "energy_per_step_j": energy_j / steps,
-        **_or_reason("energy_per_item_j", energy_j / items if items else None, "no items were processed"),
-        **_or_reason("energy_per_token_j", energy_j / tokens if tokens else None, no_tokens),
+        **or_reason("energy_per_item_j", energy_j / items if items else None, "no items were processed"),
+        **or_reason("energy_per_token_j", energy_j / tokens if tokens else None, no_tokens),
         **_net_per_item(processes, items),
     }
     per_w = [*_per_watt("throughput_per_s", rates, mean_power_w), *_per_watt("tokens_per_s", rates, mean_power_w)]
-    fields |= _or_reason("items_per_s_per_w", per_w[0], per_w[1])
-    fields |= _or_reason("tokens_per_s_per_w", per_w[2], per_w[3])
+    fields |= or_reason("items_per_s_per_w", per_w[0], per_w[1])
+    fields |= or_reason("tokens_per_s_per_w", per_w[2], per_w[3])
     megawatt = None if per_w[2] is None else 1e6 * per_w[2]
-    fields |= _or_reason("tokens_per_s_per_megawatt", megawatt, per_w[3])
+    fields |= or_reason("tokens_per_s_per_megawatt", megawatt, per_w[3])
     # The identity that gives the numbers their meaning.
     for rate, per in (("throughput_per_s", "energy_per_item_j"), ("tokens_per_s", "energy_per_token_j")):
         _check_identity(rates.get(rate), fields[per], mean_power_w)
@@ -194,7 +182,7 @@ def _per_work(processes: Sequence[Metered], work: Work, rates: Mapping[str, Any]
 def _why_no_work(processes: Sequence[Metered]) -> str:
     if any(p.reading.scenario is None for p in processes):
         return "the reading is over both passes, whose steps differ: made with a chipmark that read energy so"
-    if any(not p.steps or p.elapsed_s <= 0 for p in processes):
+    if any(p.steps <= 0 or p.elapsed_s <= 0 for p in processes):
         return "it is not known how many steps the energy is of"
     return ""
 
@@ -213,42 +201,9 @@ def _check_identity(rate: float | None, energy_j: float | None, power_w: float) 
 def _net_per_item(processes: Sequence[Metered], items: float) -> Fields:
     idle_w = [p.reading.idle_power_w for p in processes]
     if any(watts is None for watts in idle_w) or not items:
-        return {"net_energy_per_item_j_reason": "idle power was not taken" if items else "no items were processed"}
+        return {"net_energy_per_item_j_reason": NO_IDLE if items else "no items were processed"}
     net_j = sum((p.power_w - (watts or 0.0)) * p.elapsed_s for p, watts in zip(processes, idle_w, strict=True))
     return {"net_energy_per_item_j": net_j / items}
-
-
-def _half_widths(processes: Sequence[Metered]) -> Fields:
-    precision, why = _precision(processes)
-    sensors = [p.reading.u_sensor for p in processes]
-    known = [u for u in sensors if u is not None]
-    if precision is None or len(known) < len(sensors):
-        total, why_total = None, why or "the meter does not say how wrong its sensor may be"
-    else:
-        total, why_total = math.hypot(max(known), precision), ""
-    return _or_reason("energy_precision", precision, why) | _or_reason("energy_uncertainty", total, why_total)
-
-
-def _precision(processes: Sequence[Metered]) -> tuple[float | None, str]:
-    """Root of u_window^2 + spread^2, or why it is not known."""
-    squares = 0.0
-    for p in processes:
-        if p.reading.u_window is None:
-            part_time = "the sensor looks at part of each period only, and phases were not told apart"
-            return None, part_time if p.reading.part_time else "the meter does not say how wrong its window may be"
-        squares += (p.reading.u_window * p.energy_j) ** 2
-    u_window = math.sqrt(squares) / sum(p.energy_j for p in processes)
-    # Without steps there is only the power to compare.
-    each = [p.power_w * (p.elapsed_s / p.steps if p.steps else 1.0) for p in processes]
-    return math.hypot(u_window, relative_half_width(list(_batches(each))) or 0.0), ""
-
-
-def _batches(values: Sequence[float]) -> Iterator[float]:
-    """The values, or means of as many nearly equal batches as a t interval is tabled for."""
-    number = min(len(values), MAX_SPREAD_VALUES)
-    for k in range(number):
-        batch = values[k * len(values) // number : (k + 1) * len(values) // number]
-        yield sum(batch) / len(batch)
 
 
 def _latency(replicates: Sequence[Measurement], headline: Sequence[EnergyReading | None]) -> Fields:
@@ -265,13 +220,9 @@ def _latency(replicates: Sequence[Measurement], headline: Sequence[EnergyReading
     if why:
         return {f"{name}_reason": why for name in names}
     per_step_j = sum(p.energy_j for p in processes) / sum(p.steps for p in processes)
-    widths = _half_widths(processes)
+    widths = half_widths(processes)
     return {
         "latency_energy_per_step_j": per_step_j,
         "latency_energy_uncertainty": widths["energy_uncertainty"],
         "latency_energy_uncertainty_reason": widths["energy_uncertainty_reason"],
     }
-
-
-def _or_reason(name: str, value: float | None, reason: str) -> Fields:
-    return {name: value, f"{name}_reason": reason if value is None else ""}

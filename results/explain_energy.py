@@ -8,6 +8,7 @@ from results import units
 from results.case_summary import CaseSummary
 from results.energy_notes import failed_guards, what
 from results.energy_record import EnergyReading
+from results.energy_summary import reading_problem
 from results.notes import one_line
 from results.records import Measurement
 
@@ -19,7 +20,9 @@ def energy_section(case: CaseSummary, replicates: Sequence[Measurement]) -> list
     if case.energy_j is None:
         lines = [f"Energy: n/a: {one_line(case.energy_j_reason)}"]
     else:
-        lines = [f"Energy: {units.joules(case.energy_j)} at {units.watts(case.average_power_w)}, of {what(case)}"]
+        lines = [
+            f"Energy: {units.joules(case.energy_j)} at {units.watts(case.average_power_w)}, of {one_line(what(case))}"
+        ]
         lines += [INDENT + one_line(text) for text in (*_per_work(case), _precision(case), _idle(case)) if text]
     failed = failed_guards(case)
     if failed:
@@ -66,6 +69,10 @@ def _idle(case: CaseSummary) -> str:
     if case.idle_power_w is None:
         return f"net of idle n/a: {case.idle_power_w_reason}"
     net = f"idle power {units.watts(case.idle_power_w)}, net energy {units.joules(case.net_energy_j)}"
+    if case.net_energy_half_width_j is not None:
+        net += f" +-{units.joules(case.net_energy_half_width_j)} (95 %)"
+    else:
+        net += f" (+- n/a: {case.net_energy_half_width_j_reason})"
     if case.net_energy_per_item_j is not None:
         net += f", {units.joules(case.net_energy_per_item_j)} a {case.item_unit}"
     return net
@@ -75,16 +82,18 @@ def _reading(reading: EnergyReading) -> str:
     who = f"meter {reading.meter}" if reading.meter else "no meter"
     scope = f", {reading.scope}" if reading.scope else ""
     device = f" of {reading.device_id}" if reading.device_id else ""
-    if reading.energy_j is None:
-        return one_line(f"{who}{scope}{device}: n/a: {reading.reason or 'no reason was given'}")
+    problem = reading_problem(reading)
+    if problem:
+        return one_line(f"{who}{scope}{device}: n/a: {problem}")
     source = f" by {reading.source} ({reading.method})" if reading.source else ""
     return one_line(f"{who}{scope}{device}: {units.joules(reading.energy_j)}{source}")
 
 
 def _details(reading: EnergyReading) -> list[str]:
     """Window, samples, cross-check, uncertainty, idle, limits: what is known of each."""
-    if reading.energy_j is None:
-        return []
+    remark = [reading.remark] if reading.remark else []
+    if reading_problem(reading):
+        return remark
     seconds, watts = units.seconds, units.watts
     windows = f" in {reading.num_windows} windows" if (reading.num_windows or 1) > 1 else ""
     parts = [
@@ -112,10 +121,11 @@ def _details(reading: EnergyReading) -> list[str]:
         (reading.peak_power_w, f"peak {watts(reading.peak_power_w)}"),
         (reading.power_limit_w, f"limit {watts(reading.power_limit_w)}"),
         (reading.idle_power_w, f"idle {watts(reading.idle_power_w)} over {seconds(reading.idle_duration_s)}"),
+        (reading.idle_u_window, f"u_window of idle {units.half_width(reading.idle_u_window)}"),
         (reading.net_energy_j, f"net of it {units.joules(reading.net_energy_j)}"),
     ]
     lines = [", ".join(text for known, text in group if known is not None) for group in (parts, looks, power, sure)]
-    return [line for line in lines if line]
+    return [line for line in (*lines, *remark) if line]
 
 
 def _times(ratio: float | None) -> str:

@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from results.electricity import CSV_COLUMNS, Tariff, checked_tariff, cost_of, csv_fields
 from results.errors import RunFolderError
 from results.records import Measurement, Scalar
 from results.render import find_device
@@ -42,26 +43,35 @@ POWER_COLUMNS = ("run_id", "case_id", "replicate", "trace", "time_s", "value", "
 POWER_UNITS = {"_uj": "J", "_uw": "W"}
 
 
-def load(path_or_paths: PathLike | Iterable[PathLike]) -> pd.DataFrame:
+def load(
+    path_or_paths: PathLike | Iterable[PathLike], tariff_usd_per_kwh: float | None = None, pue: float | None = None
+) -> pd.DataFrame:
     """One row for each planned case of each run.
 
     Args:
         path_or_paths: a run folder, a folder that holds runs, or several of either.
+        tariff_usd_per_kwh: price of electricity, for what the metered energy costs.
+        pue: power usage effectiveness of the building (1 if None).
 
     Returns:
         Columns: :data:`RUN_COLUMNS`; those of :data:`results.rows.COLUMNS`, where numbers are
-        floats in SI base units and NaN where missing; ``shape_<name>`` for every size that
+        floats in SI base units and NaN where missing; those of :data:`results.electricity.CSV_COLUMNS` if
+        there is a tariff; ``shape_<name>`` for every size that
         occurs; ``version_<package>`` for every package recorded.
 
     Raises:
         RunFolderError: a folder is not a run and holds none, or a run cannot be read.
+        UsageError: tariff or PUE cannot be.
     """
-    rows = [row for path in run_folders(path_or_paths) for row in _run_rows(open_run(path))]
-    plain = [*RUN_COLUMNS, *(column.name for column in COLUMNS)]
+    tariff = checked_tariff(tariff_usd_per_kwh, pue, ("tariff_usd_per_kwh", "pue"))
+    rows = [row for path in run_folders(path_or_paths) for row in _run_rows(open_run(path), tariff)]
+    priced = CSV_COLUMNS if tariff else ()
+    plain = [*RUN_COLUMNS, *(column.name for column in COLUMNS), *priced]
     extra = sorted({name for row in rows for name in row} - set(plain))
     frame = pd.DataFrame(rows, columns=[*plain, *extra])
     frame["created_at"] = pd.to_datetime(frame["created_at"], utc=True, format="ISO8601", errors="coerce")
-    return frame.astype(dict.fromkeys(METRIC_COLUMNS, "float64"))
+    dollars = [name for name in priced if name != "electricity_reason"]
+    return frame.astype(dict.fromkeys([*METRIC_COLUMNS, *dollars], "float64"))
 
 
 def load_samples(path: PathLike, case_id: str | None = None) -> pd.DataFrame:
@@ -103,8 +113,8 @@ def load_power(path: PathLike, case_id: str | None = None) -> pd.DataFrame:
         case_id: only this case; all cases if None.
 
     Returns:
-        Columns: :data:`POWER_COLUMNS`. ``trace`` is the name that ``EnergyReading.trace`` gives. ``time_s``
-        is since the first sample of the process, one clock for all its traces. ``value`` is the state of a
+        Columns: :data:`POWER_COLUMNS`. ``trace`` is one of the names that ``EnergyReading.trace`` gives.
+        ``time_s`` is since the first sample of the process, one clock for all its traces. ``value`` is the state of a
         counter in J, from any start, or a power in W, as ``unit`` says. Load before and after the metered
         window is in it. Empty where nothing was metered.
 
@@ -165,7 +175,7 @@ def run_folders(path_or_paths: PathLike | Iterable[PathLike]) -> list[Path]:
     return folders
 
 
-def _run_rows(run: StoredRun) -> list[dict[str, Scalar]]:
+def _run_rows(run: StoredRun, tariff: Tariff | None) -> list[dict[str, Scalar]]:
     info, environment = run.info, run.info.environment
     versions = {f"version_{name}": version for name, version in environment.packages.items()}
     rows = []
@@ -184,5 +194,6 @@ def _run_rows(run: StoredRun) -> list[dict[str, Scalar]]:
             "host_id": environment.host_id,
         }
         shape = {f"shape_{name}": size for name, size in summary.case.shape.items()}
-        rows.append({**row, **flat_row(summary), **shape, **versions})
+        priced = csv_fields(tariff, cost_of(summary, tariff)) if tariff else {}
+        rows.append({**row, **flat_row(summary), **priced, **shape, **versions})
     return rows

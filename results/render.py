@@ -23,6 +23,8 @@ from results.rows import COLUMNS, flat_row
 FORMATS = ("table", "markdown", "json", "csv")
 # The least width tables are made for, and the width where there is no terminal to ask.
 TABLE_WIDTH = 100
+# What begins like this is a formula to a spreadsheet, and may come from the name of a file or a device.
+FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 # Packages whose versions belong beside every table.
 HEADER_PACKAGES = ("torch", "onnxruntime")
 
@@ -45,11 +47,12 @@ def render_summary(summary: RunSummary, output_format: str, width: int = TABLE_W
 def _summary_csv(summary: RunSummary) -> str:
     names, rows = [column.name for column in COLUMNS], list(map(flat_row, summary.cases))
     if summary.electricity:
-        from results.electricity import CSV_COLUMNS, csv_fields
+        from results.electricity import CSV_COLUMNS, Tariff, csv_fields
 
         names += CSV_COLUMNS
+        tariff = Tariff(summary.electricity.tariff_usd_per_kwh, summary.electricity.pue)
         pairs = zip(rows, summary.electricity.cases, strict=True)
-        rows = [row | csv_fields(summary.electricity, cost) for row, cost in pairs]
+        rows = [row | csv_fields(tariff, cost) for row, cost in pairs]
     return csv_text(names, rows)
 
 
@@ -59,12 +62,22 @@ def json_text(record: msgspec.Struct) -> str:
 
 
 def csv_text(names: Sequence[str], rows: Iterable[Mapping[str, Scalar]]) -> str:
-    """RFC 4180 text with a header; None is an empty cell, lines end in a bare line feed."""
+    """RFC 4180 text with a header; None is an empty cell, lines end in a bare line feed.
+
+    Text that a spreadsheet would take for a formula gets an apostrophe in front.
+    """
+    return "".join([_csv_line(names), *(_csv_line([_no_formula(row.get(name)) for name in names]) for row in rows)])
+
+
+def _csv_line(cells: Sequence[Scalar]) -> str:
     out = io.StringIO()
-    writer = csv.DictWriter(out, fieldnames=names, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    return out.getvalue()
+    # Only what is in the line's end is sure to be quoted in a cell, and a bare carriage return must be.
+    csv.writer(out, lineterminator="\r\n").writerow(cells)
+    return out.getvalue().removesuffix("\r\n") + "\n"
+
+
+def _no_formula(value: Scalar) -> Scalar:
+    return f"'{value}" if isinstance(value, str) and value.startswith(FORMULA_STARTS) else value
 
 
 def terminal_width() -> int:

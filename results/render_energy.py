@@ -8,7 +8,7 @@ from typing import NamedTuple
 from results import units
 from results.case_summary import CaseSummary, Electricity, RunSummary
 from results.energy_notes import energy_row_notes, is_short, mark
-from results.notes import Notes
+from results.notes import Notes, one_line
 from results.render import TABLE_WIDTH, Shared, backend_text, precision_text, shared_by
 from results.render_table import Block, TableColumn
 
@@ -50,7 +50,7 @@ COLUMNS = (
     Column("window", 7, lambda case: units.seconds(case.energy_window_s) + ("*" if is_short(case) else "")),
 )
 # Shown only where it is not the same in all rows; the notes say it once else.
-SCOPE = Column("scope", 11, lambda case: case.energy_scope or units.NOT_AVAILABLE, False)
+SCOPE = Column("scope", 11, lambda case: one_line(case.energy_scope) or units.NOT_AVAILABLE, False)
 
 
 def energy_blocks(summary: RunSummary, notes: Notes) -> list[Block]:
@@ -100,7 +100,7 @@ def price_heading(electricity: Electricity) -> str:
 
 def electricity_notes(summary: RunSummary) -> list[str]:
     """What the dollars leave out."""
-    return [f"electricity: {text}" for text in summary.electricity.warnings] if summary.electricity else []
+    return [f"electricity: {one_line(text)}" for text in summary.electricity.warnings] if summary.electricity else []
 
 
 def _cases(summary: RunSummary) -> list[CaseSummary]:

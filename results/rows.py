@@ -56,6 +56,7 @@ _DOCS = {
     "energy_source": "API and field that was read",
     "energy_method": "how the energy came about: counter_tick, counter_naive or integral",
     "energy_device_id": "UUID or bus id of the card that was read",
+    "energy_remark": "what to know of this very reading",
     "guards": "guards that did not pass: name=verdict, separated by semicolons",
 }
 

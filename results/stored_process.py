@@ -17,9 +17,9 @@ from results.record import GuardVerdict, Scalar
 from results.records import (
     SCHEMA_VERSION,
     CaseSpec,
+    EnergyReading,
     Measurement,
     SamplesRef,
-    Scenario,
     Stage,
     Status,
     Support,
@@ -55,23 +55,6 @@ class StoredTiming(msgspec.Struct):
     num_device_samples: int = 0
 
 
-class StoredEnergy(msgspec.Struct):
-    """Of an energy reading."""
-
-    scenario: Scenario | None = None
-    energy_j: float | None = None
-    average_power_w: float | None = None
-    duration_s: float | None = None
-    steps: int | None = None
-    scope: str | None = None
-    device_id: str | None = None
-    source: str | None = None
-    method: str | None = None
-    u_window: float | None = None
-    u_sensor: float | None = None
-    reason: str = ""
-
-
 class StoredProcess(NamedTuple):
     """The same fields as of :class:`results.records.Measurement`, as far as they are read here."""
 
@@ -86,7 +69,7 @@ class StoredProcess(NamedTuple):
     work: Work | None
     timing: StoredTiming | None
     samples: SamplesRef | None
-    energy: tuple[StoredEnergy, ...]
+    energy: tuple[EnergyReading, ...]  # whole: what `show` refuses is to be refused here too
     stats: ProcessStats | None
     machine: Mapping[str, Scalar]
     guards: tuple[StoredGuard, ...]  # empty where none FAILed
@@ -118,7 +101,7 @@ class _Line(msgspec.Struct, kw_only=True):
     work: Work | None = None
     timing: StoredTiming | None = None
     samples: SamplesRef | None = None
-    energy: tuple[StoredEnergy, ...] = ()
+    energy: tuple[EnergyReading, ...] = ()
     stats: ProcessStats | None = None
     machine: _Machine | None = None
     guards: msgspec.Raw = msgspec.Raw(b"[]")  # many, and hardly ever one that says anything here

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from results.energy_estimate import relative_total
 from results.records import EnergyReading, Guard, Measurement, Work
 from results.store import StoredRun
 from tests.results.example_run import (
@@ -45,17 +46,21 @@ def reading(scenario: str | None = "throughput", power_w: float = 100.0, duratio
         "loaded_before_s": 0.3,
         "idle_power_w": 20.0,
         "idle_duration_s": 10.0,
-        "net_energy_j": (power_w - 20.0) * duration_s,
+        "idle_u_window": 0.1,
         "crosscheck_ratio": 1.01,
         "crosscheck_source": "NVML power",
         "peak_power_w": 120.0,
         "u_window": 0.03,
         "u_sensor": 0.04,
-        "u_total": 0.05,
         "power_limit_w": 700.0,
         "trace": "throughput_nvidia_gpu_board_uj",
     }
-    return EnergyReading(**{**fields, **changes})
+    fields |= changes
+    if "net_energy_j" not in changes and None not in (fields["energy_j"], fields["duration_s"], fields["idle_power_w"]):
+        fields["net_energy_j"] = fields["energy_j"] - fields["idle_power_w"] * fields["duration_s"]
+    if "u_total" not in changes:
+        fields["u_total"] = relative_total(fields["u_window"], fields["u_sensor"])
+    return EnergyReading(**fields)
 
 
 def lost(reason: str = "the meter was lost", scenario: str = "throughput", **changes: Any) -> EnergyReading:

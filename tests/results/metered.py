@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from results.energy_estimate import relative_total
 from results.records import EnergyReading, Guard
 
 SECONDS = 12.34
@@ -17,9 +18,10 @@ def reading(power_w: float = 300.0, scenario: str = "throughput", **changes: Any
     fields: dict[str, Any] = {
         "meter": "nvidia", "scenario": scenario, "energy_j": power_w * SECONDS, "average_power_w": power_w,
         "duration_s": SECONDS, "steps": 9_000, "scope": "gpu_board", "device_id": "GPU-1", "source": "nvml energy",
-        "method": "counter_tick", "u_window": 0.004, "u_sensor": 0.05, "u_total": 0.0502,
+        "method": "counter_tick", "u_window": 0.004, "u_sensor": 0.05,
     }  # fmt: skip
-    return EnergyReading(**(fields | changes))
+    fields |= changes
+    return EnergyReading(**({"u_total": relative_total(fields["u_window"], fields["u_sensor"])} | fields))
 
 
 def metered(*readings: EnergyReading, guards: tuple[Guard, ...] = ()) -> dict[str, Any]:

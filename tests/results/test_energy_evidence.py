@@ -58,7 +58,7 @@ def test_steps_are_needed_where_there_are_no_windows(tmp_path):
     ((reading(u_window=None),), "unusable reading: its u_window is not known"),
     ((reading(source=None),), "unusable reading: its source is not known"),
     ((reading(average_power_w=None),), "unusable reading: power or duration are not known"),
-    ((reading(energy_j=0.0, average_power_w=0.0),), "unusable reading: 0 J in 12.34 s at 0 W cannot be"),
+    ((reading(energy_j=0.0, average_power_w=0.0),), "unusable reading: 0 J in 12.34 s cannot be"),
     ((reading(energy_j=1.0),), "unusable reading: 300 W for 12.34 s are not 1 J"),
     ((reading(u_window=-0.1),), "unusable reading: its u_window is -0.1"),
 ])  # fmt: skip

@@ -86,6 +86,39 @@ def test_the_sensor_is_not_averaged_away_and_windows_are():
     assert many.energy_uncertainty == pytest.approx(math.hypot(0.01, 0.04))
 
 
+def test_the_net_has_a_half_width_in_joules_of_its_own():
+    one = summary(metered(reading()))
+    # 3 % of 200 J, 10 % of 20 W for 2 s, 4 % of the net of 160 J.
+    assert one.net_energy_half_width_j == pytest.approx(math.hypot(6.0, 4.0, 6.4), rel=1e-12)
+    # Windows err independently; idle power is one number for all processes; the sensor is the worst.
+    two = summary(metered(reading()), metered(reading(u_sensor=0.05)))
+    assert two.net_energy_half_width_j == pytest.approx(math.hypot(6.0 * 2**0.5, 8.0, 16.0), rel=1e-12)
+    # A net of nearly nothing is not sure to nearly nothing.
+    none = summary(metered(reading(idle_power_w=99.999)))
+    assert none.net_energy_j == pytest.approx(0.002)
+    assert none.net_energy_half_width_j == pytest.approx(math.hypot(6.0, 20.0), rel=1e-3)
+    assert summary(metered(reading(power_w=10.0))).net_energy_half_width_j > 0
+
+
+@pytest.mark.parametrize(("changes", "reason"), [
+    ({"idle_power_w": None}, "idle power was not taken"),
+    ({"idle_u_window": None}, "it is not known how wrong the idle power may be"),
+    ({"u_window": None}, "the meter does not say how wrong its window may be"),
+    ({"u_sensor": None}, "the meter does not say how wrong its sensor may be"),
+])  # fmt: skip
+def test_a_net_without_half_width_says_why(changes, reason):
+    one = summary(metered(reading(**changes)))
+    assert (one.net_energy_half_width_j, one.net_energy_half_width_j_reason) == (None, reason)
+    partly = summary(metered(reading()), metered(reading(**changes)))
+    assert partly.net_energy_half_width_j_reason == reason
+
+
+def test_a_remark_is_told_once():
+    found = summary(metered(reading(remark="one part only")), metered(reading(remark="one part only")))
+    assert found.energy_remark == "one part only"
+    assert summary(metered(reading())).energy_remark == ""
+
+
 def test_more_processes_than_a_t_interval_is_tabled_for():
     many = summary(*(metered(reading(power_w=100.0 + k % 2)) for k in range(100)))
     assert 0.003 < many.energy_precision < 0.006
@@ -115,11 +148,11 @@ def test_unlike_processes_are_not_added_up(changes, reason):
 
 
 @pytest.mark.parametrize(("changes", "reason"), [
-    ({"energy_j": 0.0}, "0 J in 2 s, which cannot be"),
-    ({"energy_j": -1.0}, "-1 J in 2 s, which cannot be"),
-    ({"duration_s": 0.0}, "200 J in 0 s, which cannot be"),
+    ({"energy_j": 0.0}, "unusable reading: 0 J in 2 s cannot be"),
+    ({"energy_j": -1.0}, "unusable reading: -1 J in 2 s cannot be"),
+    ({"duration_s": 0.0}, "unusable reading: 200 J in 0 s cannot be"),
     ({"duration_s": None}, "no duration"),
-    ({"average_power_w": 90.0}, "contradicts itself: 90 W for 2 s are not 200 J"),
+    ({"average_power_w": 90.0}, "unusable reading: 90 W for 2 s are not 200 J"),
     ({"energy_j": None}, "neither energy nor reason"),
 ])  # fmt: skip
 def test_a_reading_that_cannot_be_gives_no_number(changes, reason):
@@ -146,6 +179,10 @@ def test_only_latency_was_planned():
     assert (one.energy_per_step_j, one.energy_per_item_j) == (20.0, 5.0)
     assert one.latency_energy_per_step_j == 20.0
     assert one.items_per_s_per_w_reason == "scenario throughput was not planned"
+    # Windows that are there though none was planned are of another pass than the power.
+    edited = summary(metered(reading("latency", 50.0, 4.0), spec=spec), spec=spec)
+    assert (edited.energy_per_step_j, edited.items_per_s_per_w) == (20.0, None)
+    assert edited.tokens_per_s_per_w_reason == "scenario throughput was not planned"
     unknown = summary(metered(reading("latency", steps=None), spec=spec, timing=timing([], 0)), spec=spec)
     assert (unknown.energy_j, unknown.energy_per_step_j) == (200.0, None)
     assert "not known how many steps" in unknown.energy_per_step_j_reason

@@ -1,14 +1,19 @@
 from __future__ import annotations
 
+import io
 import shutil
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from results.errors import RunFolderError
+from results.electricity import CSV_COLUMNS, Tariff, with_electricity
+from results.errors import RunFolderError, UsageError
 from results.frame import POWER_COLUMNS, RUN_COLUMNS, SAMPLE_COLUMNS, load, load_power, load_samples
+from results.render import render_summary
 from results.rows import COLUMNS, METRIC_COLUMNS
+from results.store import open_run
+from results.summary import run_summary
 from tests.results.energy_run import SPEC, energy_run, metered, reading
 from tests.results.example_run import example_run, run_info, store
 
@@ -117,6 +122,38 @@ def test_power_without_its_times_is_refused(tmp_path):
     path = store(tmp_path / "run", run_info([(SPEC, 1)]), [(metered(reading()), samples)]).path
     with pytest.raises(RunFolderError, match="samples of throughput_x_uw and their times do not match"):
         load_power(path)
+
+
+def test_several_traces_of_one_reading(tmp_path):
+    names = ["throughput_rapl_package-0_uj", "throughput_rapl_package-1_uj", "throughput_rapl_psys_uw"]
+    times_ns = np.arange(3) * 1_000_000_000
+    samples = {name: np.arange(3) * 1_000_000 * (k + 1) for k, name in enumerate(names)}
+    samples |= {f"{name}_time_ns": times_ns for name in names}
+    one = reading(trace=" ".join(names))
+    frame = load_power(store(tmp_path / "run", run_info([(SPEC, 1)]), [(metered(one), samples)]).path)
+    assert set(frame.trace) == set(one.trace.split())
+    assert frame[frame.trace == names[1]].value.tolist() == [0.0, 2.0, 4.0]
+
+
+def test_electricity_has_the_columns_of_the_csv(tmp_path):
+    path = energy_run(tmp_path / "run").path
+    frame = load(path, tariff_usd_per_kwh=0.36, pue=1.5)
+    assert {*CSV_COLUMNS} <= {*frame.columns}
+    # 0.5e6 J * 1.5 / 3.6e6 J a kWh * $0.36.
+    assert frame.loc[0, "electricity_usd_per_1m_tokens"] == pytest.approx(0.075)
+    assert (frame.loc[0, "tariff_usd_per_kwh"], frame.loc[0, "pue"]) == (0.36, 1.5)
+    assert np.isnan(frame.loc[4, "electricity_usd_per_1k_steps"])
+    assert frame.loc[4, "electricity_reason"] == "the meter was lost"
+    rows = pd.read_csv(
+        io.StringIO(render_summary(with_electricity(run_summary(open_run(path)), Tariff(0.36, 1.5)), "csv"))
+    )
+    for name in CSV_COLUMNS[:-1]:
+        assert rows[name].tolist() == pytest.approx(frame[name].tolist(), nan_ok=True), name
+    assert not {*CSV_COLUMNS} & {*load(path).columns}
+    with pytest.raises(UsageError, match="^tariff_usd_per_kwh 20: give US dollars"):
+        load(path, tariff_usd_per_kwh=20)
+    with pytest.raises(UsageError, match="^pue needs tariff_usd_per_kwh"):
+        load(path, pue=1.2)
 
 
 def test_energies_are_columns(tmp_path):

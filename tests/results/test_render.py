@@ -16,7 +16,7 @@ from results.case_summary import RunSummary
 from results.explain import explain
 from results.metrics import METRICS
 from results.records import Support
-from results.render import FORMATS, render_summary
+from results.render import FORMATS, csv_text, render_summary
 from results.rows import COLUMNS
 from results.summary import run_summary
 from tests.results.energy_run import SPEC, energy_run, lost, metered, reading
@@ -245,6 +245,42 @@ def test_explain_tells_how_the_energy_came_about(tmp_path, golden):
     other = explain(run, "resnet/tiny infer fp32")
     assert "Energy: n/a: the meter was lost" in other
     assert "meter rapl, cpu_package: 200 J by RAPL package" in other, "what is not the headline is still told"
+
+
+def test_a_remark_and_the_net_of_idle_are_told(tmp_path):
+    records = [metered(reading(remark="one of two packages"), spec=SPEC, replicate=k) for k in range(2)]
+    run = store(tmp_path / "run", run_info([(SPEC, 2)]), [(record, {}) for record in records])
+    for output_format in ("table", "markdown"):
+        text = " ".join(render_summary(run_summary(run), output_format).split())
+        assert text.count("energy: one of two packages") == 1
+        assert "tokens/s/MW is a million times tokens/s/W" in text
+    told = " ".join(explain(run, "bert-encoder").split())
+    assert told.count("one of two packages") == 2
+    assert "net energy 320 J +-17.3 J (95 %)" in told
+    unsure = metered(reading(idle_u_window=None), lost(scenario="latency", remark="it hung"))
+    run = store(tmp_path / "unsure", run_info([(SPEC, 1)]), [(unsure, {})])
+    told = " ".join(explain(run, "bert-encoder").split())
+    assert "net energy 160 J (+- n/a: it is not known how wrong the idle power may be)" in told
+    assert "it hung" in told
+
+
+def test_explain_gives_no_number_of_a_reading_that_cannot_be(tmp_path):
+    edited = metered(reading(), reading("latency", steps=-5))
+    run = store(tmp_path / "run", run_info([(SPEC, 1)]), [(edited, {})])
+    told = " ".join(explain(run, "bert-encoder").split())
+    assert (
+        "process 0, latency, meter nvidia, gpu_board of GPU-1: n/a: unusable reading: its number of steps is -5" in told
+    )
+    assert "synced step, +-" not in told
+
+
+def test_csv_holds_no_formulas():
+    cells = ["=1+1", "+1", "-1", "@SUM(1)", "\t=1", "\r=1"]
+    names = [f"c{k}" for k in range(len(cells))]
+    text = csv_text([*names, "n", "t"], [dict(zip(names, cells, strict=True)) | {"n": -1.5, "t": "a=1"}])
+    (row,) = csv.DictReader(io.StringIO(text, newline=""))
+    assert [row[name] for name in names] == [f"'{cell}" for cell in cells]
+    assert (row["n"], row["t"]) == ("-1.5", "a=1")
 
 
 def test_half_widths_are_never_rounded_down_to_nothing():
