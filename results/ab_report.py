@@ -87,7 +87,7 @@ def judge_sessions(base: Values, new: Values, prior: Prior, rule: Rule) -> Judge
     """
     if len(base) != len(new) or any(len(session) != 1 for session in (*base, *new)):
         raise ValueError(f"{len(base)} and {len(new)} runs do not pair up one process to one")
-    return judge_pairs([(a[0], b[0]) for a, b in zip(base, new, strict=True)], rule)
+    return judge_pairs([(a[0], b[0]) for a, b in zip(base, new, strict=True)], rule, prior.meters)
 
 
 def _read(folder: Path, half: AbHalf | None, where: str, warnings: list[str]) -> _Half:

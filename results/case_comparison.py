@@ -10,7 +10,7 @@ import msgspec
 
 from results.case_matching import Group
 from results.comparison import CaseComparison, ComparedMetric, Difference, Judgement, Verdict
-from results.energy_row import energy_differences, has_energy, left_out, too_uncertain
+from results.energy_row import energy_differences, has_energy, incomplete, left_out, of_windows, too_uncertain
 from results.record import Scalar
 from results.session_case import SessionCase
 from results.sessions_apart import num_close
@@ -170,6 +170,8 @@ class _Judged(NamedTuple):
                 return refused_row
         timed = [session.created_at for session in self.base if log_values([session], FIELDS[metric])]
         prior = prior_of(self.new[0].device_kind)._replace(num_close=num_close(timed))
+        if metric == "energy":
+            prior = prior._replace(meters=of_windows(self.base, self.new) or 0.0)
         judgement = options.judge(*values, prior, options.rule)
         if metric == "energy":
             judgement = msgspec.structs.replace(judgement, reason=of_energy(judgement.reason))
@@ -198,9 +200,9 @@ class _Judged(NamedTuple):
     def _energy_refused(
         self, values: tuple[Values, Values], gating: bool, warnings: tuple[str, ...], rule: Rule
     ) -> Row | None:
-        """The row of an energy that may not be judged: measured in another way, or not precisely enough."""
+        """The row of an energy that may not be judged: measured in another way, in part, or not precisely enough."""
         found = energy_differences(self.base, self.new)
-        why = "" if found else too_uncertain(self.base, self.new, rule)
+        why = "" if found else (incomplete(self.new) if gating else "") or too_uncertain(self.base, self.new, rule)
         if not found and not why:
             return None
         verdict: Verdict = "not-comparable" if found else "inconclusive"

@@ -8,6 +8,7 @@ of a window does not shrink as processes agree, so it must be well below the cha
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Sequence
 
 from results.comparison import Difference
@@ -19,6 +20,9 @@ from results.verdict import Rule
 # The uncertainty of both sides together may be this share of the smallest change that matters.
 MAX_SHARE = 1 / 3
 MAX_GUARDS = 3  # said in full
+# Of one card in the world: the names that NVML gives. Bus ids, hwmon folders, RAPL zones and the names of files
+# are the same on many machines.
+UUID = re.compile(r"(?:MIG-GPU|MIG|GPU)-[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}(?:/\d+/\d+)?")
 # What must be the same: name of the difference -> field of the evidence.
 SAME = {"energy_pass": "scenario", "energy_scope": "scope", "energy_source": "source", "energy_method": "method"}
 
@@ -44,7 +48,7 @@ def too_uncertain(base: Sessions, new: Sessions, rule: Rule) -> str:
     card, and nowhere else.
     """
     limit = MAX_SHARE * math.expm1(rule.min_change)
-    u_window = _both(base, new, lambda e: e.u_window)
+    u_window = of_windows(base, new)
     if u_window is None or u_window > limit:
         return f"u_window is {_percent(u_window)} for both sides together, {_above(limit)}"
     if _one_card(base, new):
@@ -54,6 +58,24 @@ def too_uncertain(base: Sessions, new: Sessions, rule: Rule) -> str:
         number = f"u_sensor is {_percent(u_sensor)} for both sides together"
         return f"{_cards(base, new)}, and {number}, {_above(limit)}"
     return ""
+
+
+def of_windows(base: Sessions, new: Sessions) -> float | None:
+    """``u_window`` of both sides together, relative; None if it is not known."""
+    return _both(base, new, lambda e: e.u_window)
+
+
+def incomplete(new: Sessions) -> str:
+    """Why energy may not decide: processes of the candidate that have a time and no energy; "" if all have both.
+
+    What was lost may have been lost because of the change: half a candidate is not let through.
+    """
+    processes = [p for session in new for p in session.processes]
+    lacking = sum(p.step_j is None for p in processes)
+    if not lacking:
+        return ""
+    why = left_out(new) or "no meter was asked"
+    return f"{lacking} of {len(processes)} processes of the candidate have no energy ({why}), and energy decides here"
 
 
 def left_out(sessions: Sessions) -> str:
@@ -102,16 +124,33 @@ def _both(base: Sessions, new: Sessions, read: Callable[[StepEnergy], float | No
     return total
 
 
+def _ids(side: Sessions) -> set[tuple[str, str]]:
+    """(host, device) of each process with energy; the host is empty where the device's id is unique without it."""
+    found = set()
+    for session in side:
+        for evidence in _evidence([session]):
+            device = evidence.device_id or ""
+            found.add(("" if UUID.fullmatch(device) else session.host_id, device))
+    return found
+
+
 def _one_card(base: Sessions, new: Sessions) -> bool:
-    cards = {e.device_id for side in (base, new) for e in _evidence(side)}
-    return len(cards) == 1 and None not in cards
+    cards = _ids(base) | _ids(new)
+    return len(cards) == 1 and all(map(_is_known, cards))
+
+
+def _is_known(card: tuple[str, str]) -> bool:
+    host, device = card
+    return bool(device and (host or UUID.fullmatch(device)))
 
 
 def _cards(base: Sessions, new: Sessions) -> str:
     """``the cards are not the same (GPU-1 in the baseline, GPU-2 here)``, or that nobody knows."""
-    names = [sorted({e.device_id or "not known" for e in _evidence(side)}) for side in (base, new)]
-    if "not known" in (*names[0], *names[1]):
+    ids = [_ids(side) for side in (base, new)]
+    if not all(map(_is_known, ids[0] | ids[1])):
         return "it is not known whether the cards are the same"
+    hosts = len({host for host, _ in ids[0] | ids[1] if host}) > 1
+    names = [sorted(f"{device} of host {host}" if hosts and host else device for host, device in side) for side in ids]
     return f"the cards are not the same ({', '.join(names[0])} in the baseline, {', '.join(names[1])} here)"
 
 

@@ -25,12 +25,13 @@ MIN_PAIRS = 7
 MAX_PAIRS_NEEDED = 500
 
 
-def judge_pairs(pairs: Sequence[tuple[float, float]], rule: Rule = RULE) -> Judgement:
+def judge_pairs(pairs: Sequence[tuple[float, float]], rule: Rule = RULE, meters: float = 0.0) -> Judgement:
     """Judge the second side of each pair against the first.
 
     Args:
         pairs: (log base time, log new time) of every complete pair, in any order.
         rule: the thresholds; those on sessions do not apply.
+        meters: what the meters may err by, as in :class:`results.verdict.Prior`.
 
     Returns:
         A judgement in which every pair is a session of either side, ``process_sd`` is that of one
@@ -51,9 +52,9 @@ def judge_pairs(pairs: Sequence[tuple[float, float]], rule: Rule = RULE) -> Judg
         return _judgement(n, verdict="inconclusive", reason=few, ratio=ratio, log_difference=d)
     d = math.fsum(ratios) / n
     sd = math.sqrt(math.fsum((ratio - d) ** 2 for ratio in ratios) / (n - 1))
-    h = half_width(sd, n, rule)
+    h = half_width(sd, n, rule, meters)
     verdict = _verdict(d, h, n, rule)
-    needed = pairs_needed(d, sd, n, rule) if verdict == "inconclusive" else None
+    needed = pairs_needed(d, sd, n, rule, meters) if verdict == "inconclusive" else None
     return _judgement(
         n,
         verdict=verdict,
@@ -64,7 +65,8 @@ def judge_pairs(pairs: Sequence[tuple[float, float]], rule: Rule = RULE) -> Judg
         log_difference=d,
         half_width=h,
         df=float(n - 1),
-        p_value=_p_value(d, sd, n),
+        # With what the meters may err by: that of an sd whose interval were as wide.
+        p_value=_p_value(d, h / half_width(1.0, n, rule) if meters else sd, n),
         process_sd=sd / math.sqrt(2),
         sessions_needed=needed,
         sessions_needed_of=None if needed is None else "both",
@@ -82,16 +84,17 @@ def _judgement(num_pairs: int, **fields: Any) -> Judgement:
     )
 
 
-def half_width(sd: float, num_pairs: int, rule: Rule = RULE) -> float:
+def half_width(sd: float, num_pairs: int, rule: Rule = RULE, meters: float = 0.0) -> float:
     """Half-width of the interval of the mean log ratio of ``num_pairs`` (2 or more) pairs."""
-    return float(stdtrit(num_pairs - 1, (1 + rule.confidence) / 2)) * sd / math.sqrt(num_pairs)
+    scatter = float(stdtrit(num_pairs - 1, (1 + rule.confidence) / 2)) * sd / math.sqrt(num_pairs)
+    return math.hypot(scatter, meters)
 
 
-def pairs_needed(d: float, sd: float, num_pairs: int, rule: Rule = RULE) -> int | None:
+def pairs_needed(d: float, sd: float, num_pairs: int, rule: Rule = RULE, meters: float = 0.0) -> int | None:
     """How many more pairs would settle it, if mean and sd stay what they are; None: too many to advise."""
     for more in range(1, MAX_PAIRS_NEEDED + 1):
         n = num_pairs + more
-        if _verdict(d, half_width(sd, n, rule), n, rule) != "inconclusive":
+        if _verdict(d, half_width(sd, n, rule, meters), n, rule) != "inconclusive":
             return more
     return None
 

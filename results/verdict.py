@@ -9,7 +9,7 @@ noise a change most of the time. With K sessions a side and n_i processes in ses
     v    = max(0, variance of session means - s2 * mean(1/n_i)), for a side with K >= 2
     tau2 = (df0 * tau0^2 + sum (K-1) v) / (df0 + sum (K-1))
     a    = s2 * sum over sides of mean(1/n_i) / K,   b = tau2 * sum over sides of 1/K
-    SE   = sqrt(a + b),   h = t(.995, df) * SE
+    SE   = sqrt(a + b),   h = t(.995, df) * SE,   of energies h = hypot(t(.995, df) * SE, u_window)
     df   = (a + b)^2 / (a^2 / dfw + b^2 / (df0 + sum (K-1)))     (Welch-Satterthwaite)
 
 ``mean(1/n_i) / K`` is the variance of a mean of session means, in units of s2, when sessions hold
@@ -41,11 +41,14 @@ class Prior(NamedTuple):
         df0: how many sessions that belief is worth.
         num_close: sessions of the baseline that lie within an hour of another
             (``results.sessions_apart``): they do not count towards the number that the rule asks for.
+        meters: half-width, in the log, of what the meters of both sides together may err by. It may be the same
+            in all processes of a side, so that it widens the interval however many there are; 0 for times.
     """
 
     tau0: float
     df0: int = 4
     num_close: int = 0
+    meters: float = 0.0
 
 
 class Rule(NamedTuple):
@@ -95,6 +98,7 @@ class Design(NamedTuple):
     dfw: int
     df_tau: int  # df0 + sum (K - 1)
     num_close_base: int = 0  # of sessions_base, see Prior
+    meters: float = 0.0  # see Prior
 
 
 def judge(
@@ -218,6 +222,7 @@ def design_of(base: Spread, new: Spread, prior: Prior) -> Design:
         dfw=dfw,
         df_tau=df_tau,
         num_close_base=prior.num_close,
+        meters=prior.meters,
     )
 
 
@@ -230,4 +235,7 @@ def precision(design: Design, rule: Rule = RULE) -> Precision:
     # Shares instead of a and b: the square of a tiny variance would be 0.
     share = a / (a + b)
     df = 1 / (share**2 / design.dfw + (1 - share) ** 2 / design.df_tau)
-    return Precision(se, df, float(stdtrit(df, (1 + rule.confidence) / 2)) * se)
+    quantile = float(stdtrit(df, (1 + rule.confidence) / 2))
+    half_width = math.hypot(quantile * se, design.meters)
+    # The error grows as the interval does, so that p-values go with intervals.
+    return Precision(half_width / quantile if design.meters else se, df, half_width)
