@@ -31,11 +31,11 @@ HEARTBEAT_S = 0.5
 def measure_idle(meters: DeviceMeters, seconds: float, clock: Clock, send: Send) -> tuple[IdlePower, ...]:
     """Power of the device with its context open and nothing to do, over ``seconds`` after it settled."""
     _wait(IDLE_SETTLE_S, clock, send)
-    meters.start()
+    meters.start(send)
     start_ns = clock.now_ns()
     _wait(seconds, clock, send)
     end_ns = clock.now_ns()
-    found = meters.stop(EnergyWindow(((start_ns, end_ns),), loaded_before_s=IDLE_SETTLE_S), None, None)
+    found = meters.stop(EnergyWindow(((start_ns, end_ns),), loaded_before_s=IDLE_SETTLE_S), None, None, send)
     return tuple(
         IdlePower(
             meter=reading.meter or "",
@@ -80,6 +80,7 @@ class Passes:
         self._readings: list[EnergyReading] = []
         self._traces: dict[str, Trace] = {}
         self._latency_ns = bytearray()
+        self._paused_s = 0.0
 
     def run(self, scenarios: tuple[Scenario, ...], step_ns: float) -> None:
         """All passes that are planned; everything found is sent between windows or at the end."""
@@ -92,7 +93,7 @@ class Passes:
                 own = energy_budget(budget, self._spec, self._meters, is_main=scenario == planned[0])
                 reasons.append(f"{scenario}: {self._pass(scenario, own, step_ns)}")
             self._watched.stop()
-            self._send(stop_reason="; ".join(reasons), energy=tuple(self._readings), traces=_packed(self._traces))
+            self._send(stop_reason="; ".join(reasons))
             name = measure_device_time(self._step, self._position, budget, step_ns, lambda b: self._send(device_ns=b))
         self._send(device_clock=name, device_clock_reason="" if name else "the device has no event clock")
 
@@ -102,8 +103,8 @@ class Passes:
         return (*self._watched.guards, *times, *energy_guards(self._readings))
 
     def _pass(self, scenario: Scenario, budget: Budget, step_ns: float) -> str:
-        load = Load(self._step, self._clock, self._position, step_ns)
-        energy = EnergyPass(self._meters, scenario, load, budget.min_ns / 1e9)
+        load = Load(self._step, self._clock, self._position, step_ns, self._send)
+        energy = EnergyPass(self._meters, scenario, load, budget.min_ns / 1e9, self._paused_s)
 
         def report(busy_ns: int, steps: int, **news: Any) -> None:
             """Between two windows or chunks, never inside one."""
@@ -128,7 +129,11 @@ class Passes:
         except BaseException:  # the step is broken: it must not be run again for the meters' sake
             energy.abandon()
             raise
+        start_ns = self._clock.now_ns()
         self._keep(energy.end())
+        self._paused_s = (self._clock.now_ns() - start_ns) / 1e9
+        # At once: what comes after may end the worker.
+        self._send(energy=tuple(self._readings), traces=_packed(self._traces))
         return reason
 
     def _keep(self, metered: Metered) -> None:

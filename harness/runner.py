@@ -19,7 +19,10 @@ import numpy as np
 from harness import worker
 from harness.guards.before import before
 from harness.messages import Draft, Task
+from harness.meters.energy_pass import CAP_FACTOR, JITTER
+from harness.passes import IDLE_SETTLE_S
 from harness.supervisor import Limits, Supervisor
+from harness.timed_loop import NUM_CHUNKS
 from results.energy_record import IdlePower
 from results.process_summary import summarize_process
 from results.records import CaseSpec, Measurement, MeasureSpec, Stage
@@ -140,7 +143,7 @@ def measure_one(
     place = (case.backend, case.device)
     log_path = str(folder / LOG_FILE)
     task = Task(case=case, measure=measure, log_path=log_path, before=before(), idle=idle.get(place))
-    limits = Limits(measure.timeout_seconds, measure.progress_timeout_seconds)
+    limits = limits_of(measure)
     started_at = datetime.now(UTC).isoformat(timespec="milliseconds")
     start = time.monotonic()
     last: list[Stage] = []
@@ -157,6 +160,16 @@ def measure_one(
     record = ending.draft.measurement(case, replicate, ending.status, ending.reason, started_at, elapsed_s)
     arrays = {name: np.frombuffer(samples, np.int64) for name, samples in ending.draft.arrays.items()}
     return with_stats(record, arrays), arrays
+
+
+def limits_of(measure: MeasureSpec) -> Limits:
+    """The limits of a worker: those of the suite, and what energy may add where a meter reads the device."""
+    if not measure.energy:
+        return Limits(measure.timeout_seconds, measure.progress_timeout_seconds)
+    least_s = CAP_FACTOR * (1 + JITTER) * measure.energy_min_seconds
+    longest_s = least_s + measure.energy_idle_seconds + IDLE_SETTLE_S
+    # A worker is silent for a window, of which there are NUM_CHUNKS.
+    return Limits(measure.timeout_seconds + longest_s, measure.progress_timeout_seconds + least_s / NUM_CHUNKS)
 
 
 def with_stats(record: Measurement, arrays: Mapping[str, np.ndarray]) -> Measurement:

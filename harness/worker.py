@@ -148,7 +148,7 @@ class CaseRun:
         return verdict
 
     def _measure(self, step: Step, device: Device) -> None:
-        meters = DeviceMeters(device, wanted=self.spec.energy)
+        meters = DeviceMeters(device, self.spec.energy, self.reporter.send)
         idle = self._idle_power(meters)
         watched = self._watch(step, device)  # may take long, and the device is to be warm afterwards
         self._stage("warmup")

@@ -24,12 +24,16 @@ import numpy as np
 
 from results.energy_ticks import HEADROOM, MAX_STILL_PERIODS, Part, Spans, period_s_of, span_by_ticks, stood_still_s
 from results.energy_trace import Trace, unwrap
-from results.precision import relative_half_width
+from results.precision import NUM_BATCHES, relative_half_width
 
 # After a change of load an average over A seconds is right A seconds later, and shown at the next update.
 SETTLE_S = 0.1
 # A power sample says what is; with fewer in a span there is no mean to speak of.
 MIN_POWER_SAMPLES = 3
+# A power told in this many steps or more does not stay the same to the last digit over so many periods.
+FINE_STEPS, STUCK_PERIODS, STUCK_PERIOD_S = 1000, 30, 0.1
+# Between two looks so far apart nothing is taken for granted, however slowly the sensor changes.
+MAX_POLL_S = 0.1
 
 
 class Estimate(NamedTuple):
@@ -68,7 +72,7 @@ def counter_energy(
     if looks.reason:
         return looks
     try:
-        energies = unwrap(trace.values, wrap_uj)
+        energies = unwrap(trace.values, wrap_uj, trace.times_ns)
     except ValueError as error:
         return looks._replace(reason=str(error))
     changes = np.flatnonzero(np.diff(energies) > 0) + 1  # the first look at each new value
@@ -99,6 +103,7 @@ def power_energy(
     averaging_s: float | None = None,
     part_time: bool = False,
     update_s: float | None = None,
+    least_uw: int | None = None,
 ) -> Estimate:
     """Average power by power samples.
 
@@ -111,10 +116,13 @@ def power_energy(
         averaging_s: each sample is an average over so long.
         part_time: the sensor looks at part of its period only.
         update_s: the sensor's documented period, used where none can be seen.
+        least_uw: the least step of its value.
     """
     looks = _looks(trace, spans)
     if looks.reason:
         return looks
+    if least_uw and _is_stuck(trace, update_s, least_uw):
+        return looks._replace(reason=f"the power value stayed at {trace.values[0] / 1e6:g} W to the last digit: stuck")
     seen = period_s_of(trace.times_ns[np.flatnonzero(np.diff(trace.values) != 0) + 1])
     update_s = seen or update_s or looks.poll_s or 0.0
     looks = looks._replace(update_s=update_s)
@@ -191,6 +199,14 @@ def _naive(trace: Trace, energies: np.ndarray, spans: Spans, looks: Estimate, ga
     return _joined(parts, spans, looks, "counter_naive", gap_share)
 
 
+def _is_stuck(trace: Trace, update_s: float | None, least_uw: int) -> bool:
+    """Whether a fine-grained value never changed over so many of its periods."""
+    seconds = float(trace.times_ns[-1] - trace.times_ns[0]) / 1e9
+    is_fine = trace.values[0] >= FINE_STEPS * least_uw
+    is_long = seconds >= STUCK_PERIODS * (update_s or STUCK_PERIOD_S)
+    return bool(is_fine and is_long and (trace.values == trace.values[0]).all())
+
+
 def _span_by_power(trace: Trace, span: tuple[int, int], update_s: float, step_s: float) -> Part | None:
     """Mean power over ``span``; each sample holds until the next."""
     times, (start, end) = trace.times_ns, span
@@ -198,17 +214,28 @@ def _span_by_power(trace: Trace, span: tuple[int, int], update_s: float, step_s:
     if len(inside) < MIN_POWER_SAMPLES:
         return None
     values_w = trace.values[inside] / 1e6
-    edges = np.concatenate((times[inside], [end])).astype(float)
-    lengths = np.diff(edges)
-    if lengths.sum() <= 0:
+    lengths_s = np.diff(np.concatenate((times[inside], [end])).astype(float)) / 1e9
+    seconds = float(lengths_s.sum())
+    if seconds <= 0:
         return None
-    power_w = float((values_w * lengths).sum() / lengths.sum())
-    seconds = float(lengths.sum()) / 1e9
+    power_w = float((values_w * lengths_s).sum() / seconds)
     peak_w = float(values_w.max())
     if power_w <= 0:
         return Part(power_w, seconds, peak_w, math.inf)
-    bound = math.hypot(update_s / seconds * max(peak_w / power_w, 1.0), step_s / seconds)
-    return Part(power_w, seconds, peak_w, bound)
+    # While nobody looked the sensor may have said anything up to its peak.
+    edges = np.concatenate(([start], times[inside], [end]))
+    blind_s = float(np.maximum(np.diff(edges) / 1e9 - max(update_s, MAX_POLL_S), 0).sum())
+    bound = math.hypot((update_s + blind_s) / seconds * max(peak_w / power_w, 1.0), step_s / seconds)
+    return Part(power_w, seconds, peak_w, math.hypot(bound, _sampling(values_w * lengths_s, lengths_s)))
+
+
+def _sampling(energies_j: np.ndarray, lengths_s: np.ndarray) -> float:
+    """Relative half-width (95 %) of the mean of samples that may each be of one moment only: over batches of them."""
+    edges = np.linspace(0, len(energies_j), NUM_BATCHES + 1).astype(int)
+    if (np.diff(edges) == 0).any():
+        return 1.0  # too few to tell
+    batches = np.add.reduceat(energies_j, edges[:-1]) / np.add.reduceat(lengths_s, edges[:-1])
+    return relative_half_width([float(power) for power in batches]) or 0.0
 
 
 def _joined(parts: Sequence[Part], spans: Spans, looks: Estimate, method: str, gap_share: float) -> Estimate:
@@ -224,8 +251,13 @@ def _joined(parts: Sequence[Part], spans: Spans, looks: Estimate, method: str, g
         power_w=power_w,
         method=method,
         peak_w=max(part.peak_w for part in parts),
-        u_window=errors / energy_j + gap_share,
+        u_window=errors / energy_j + _of_gaps(gap_share),
     )
+
+
+def _of_gaps(gap_share: float) -> float:
+    """Bound of the relative error by time without load: all its energy may be missing from what the load took."""
+    return gap_share / (1 - gap_share) if gap_share < 1 else math.inf
 
 
 def _phased(found: Estimate, parts: Sequence[Part]) -> Estimate:

@@ -109,7 +109,10 @@ def _window(reading: EnergyReading) -> Guard:
     seconds, spec = _known(reading.duration_s, "the length of the window"), GUARD["energy_window"]
     warn = spec.warn or 0.0
     if reading.update_s is None:
-        return _limited("energy_window", seconds, warn, None, f"{seconds:.3g} s; the sensor's period is not known")
+        reason = f"{seconds:.3g} s; the sensor's period is not known"
+        if seconds >= warn:
+            raise Unreadable(reason)
+        return _limited("energy_window", seconds, warn, None, reason)
     fail = (spec.fail or 0.0) * _known(reading.update_s, "the sensor's period")
     reason = f"{seconds:.3g} s, the sensor's period is {reading.update_s:.3g} s"
     return _limited("energy_window", seconds, warn, fail, reason)

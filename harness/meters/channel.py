@@ -23,6 +23,7 @@ class Channel(NamedTuple):
         averaging_s: each power value is an average of so long; None: not known or none.
         part_time: the sensor looks at part of each period only.
         update_s: its documented period, if any; what is seen while measuring goes first.
+        least_uw: least step of a power value, if known: one that fine does not stay the same for long.
     """
 
     kind: Literal["counter", "power"]
@@ -32,6 +33,7 @@ class Channel(NamedTuple):
     averaging_s: float | None = None
     part_time: bool = False
     update_s: float | None = None
+    least_uw: int | None = None
 
 
 class Domain(NamedTuple):

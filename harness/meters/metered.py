@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from collections.abc import Callable
 from functools import partial
 from typing import NamedTuple
@@ -14,8 +16,17 @@ from harness.meters.base import Capability, EnergyWindow, Meter
 from results.energy_trace import Trace
 from results.records import Device, EnergyReading, Scenario
 
+Beat = Callable[[], object]
+# A meter may wait for a logger's next rows, or a driver for a card to wake up, but not this long.
+LIMIT_S = 20.0
+# While one is waited for the parent is told that nothing hangs.
+HEARTBEAT_S = 0.5
 EMPTY = EnergyWindow(((0, 0),))
 NOT_WANTED = "energy was not asked for"
+
+
+def no_beat() -> None:
+    """Nobody to tell."""
 
 
 class Metered(NamedTuple):
@@ -31,11 +42,11 @@ class DeviceMeters:
     ``names`` can read something of it, in order of preference; ``reason`` says why none covers the device.
     """
 
-    def __init__(self, device: Device, wanted: bool = True) -> None:
+    def __init__(self, device: Device, wanted: bool = True, beat: Beat = no_beat) -> None:
         self._device = device
         self._meters: dict[str, Meter] = {}
         self._failed: dict[str, str] = {}  # meter -> what went wrong in this pass
-        answers = {name: ask(name, device) for name in ordered_names()} if wanted else {}
+        answers = {name: ask(name, device, beat) for name in ordered_names()} if wanted else {}
         readable = [name for name, answer in answers.items() if not answer.reason]
         covering = [name for name in readable if answers[name].covers_device]
         # The main one first; what only covers the host comes after it, and never in its place.
@@ -51,13 +62,13 @@ class DeviceMeters:
         """Meters that can read the device."""
         return list(self._meters)
 
-    def start(self) -> None:
-        """Begin to read with all of them."""
+    def start(self, beat: Beat = no_beat) -> None:
+        """Begin to read with all of them. ``beat`` is called now and then while one is waited for."""
         self._failed = {}
         for name, meter in self._meters.items():
-            self._try(name, "start", partial(meter.start, self._device))
+            self._try(name, "start", partial(meter.start, self._device), beat)
 
-    def stop(self, window: EnergyWindow, scenario: Scenario | None, steps: int | None) -> Metered:
+    def stop(self, window: EnergyWindow, scenario: Scenario | None, steps: int | None, beat: Beat = no_beat) -> Metered:
         """End reading; one reading at least, with a reason if there is no number."""
         missing = [EnergyReading(scenario=scenario, reason=self.reason)] if self.reason else []
         readings: list[EnergyReading] = missing
@@ -65,7 +76,7 @@ class DeviceMeters:
         for name, meter in self._meters.items():
             found: list[EnergyReading] = []
             if name not in self._failed:  # where there was no window it is stopped all the same
-                self._try(name, "stop", partial(_stop, meter, window if window.spans else EMPTY, found))
+                self._try(name, "stop", partial(_stop, meter, window if window.spans else EMPTY, found), beat)
             if name in self._failed or not window.spans:
                 found = [EnergyReading(reason=self._failed.get(name, "the pass had no whole window"))]
             own: dict[str, Trace] = getattr(meter, "traces", {})
@@ -78,11 +89,33 @@ class DeviceMeters:
                 readings.append(msgspec.structs.replace(checked(reading), **marks))
         return Metered(tuple(readings), traces)
 
-    def _try(self, name: str, what: str, call: Callable[[], None]) -> None:
+    def _try(self, name: str, what: str, call: Callable[[], None], beat: Beat) -> None:
+        problem = within(call, beat)
+        if problem:  # a broken meter must not cost the measurement
+            self._failed[name] = f"meter {name} failed at {what}: {problem}"
+
+
+def within(call: Callable[[], object], beat: Beat = no_beat, limit_s: float = LIMIT_S) -> str:
+    """Do ``call`` in a thread of its own; why it failed, or "" if it did not.
+
+    Whatever it raises, ends or waits for is its own affair: a thread that does not come back is left behind.
+    """
+    problem = [f"it did not answer within {limit_s:g} s"]
+
+    def run() -> None:
         try:
             call()
-        except Exception as error:  # a broken meter must not cost the measurement
-            self._failed[name] = f"meter {name} failed at {what}: {type(error).__name__}: {one_line(error)}"
+            problem[0] = ""
+        except BaseException as error:  # a plugin may even ask the interpreter to exit
+            problem[0] = f"{type(error).__name__}: {one_line(error)}"
+
+    thread = threading.Thread(target=run, name="chipmark-meter", daemon=True)
+    thread.start()
+    end_s = time.monotonic() + limit_s
+    while thread.is_alive() and (left_s := end_s - time.monotonic()) > 0:
+        thread.join(min(left_s, HEARTBEAT_S))
+        beat()
+    return problem[0]
 
 
 def _stop(meter: Meter, window: EnergyWindow, found: list[EnergyReading]) -> None:
@@ -93,15 +126,18 @@ def _stop(meter: Meter, window: EnergyWindow, found: list[EnergyReading]) -> Non
     found.extend(told)
 
 
-def ask(name: str, device: Device) -> Capability:
+def ask(name: str, device: Device, beat: Beat = no_beat, limit_s: float = LIMIT_S) -> Capability:
     """What meter ``name`` can read of ``device``; never raises."""
-    try:
+    answers: list[Capability] = []
+
+    def probe() -> None:
         answer = meters.REGISTRY.get(name).probe(device)
         if not isinstance(answer, Capability):
             raise TypeError(f"probe gave {type(answer).__name__}, not a Capability")
-        return answer
-    except Exception as error:  # a broken plugin must not cost the measurement
-        return Capability(reason=f"{type(error).__name__}: {one_line(error)}")
+        answers.append(msgspec.convert(msgspec.to_builtins(answer), Capability))  # a plugin's odd types are found here
+
+    problem = within(probe, beat, limit_s)
+    return Capability(reason=problem) if problem else answers[0]
 
 
 def ordered_names() -> list[str]:
@@ -119,6 +155,7 @@ def no_meter_reason(device: Device, answers: dict[str, Capability]) -> str:
 def checked(reading: EnergyReading) -> EnergyReading:
     """``reading`` as it may be stored: a number that cannot be is none, and what is missing has a reason."""
     energy, power, seconds = reading.energy_j, reading.average_power_w, reading.duration_s
+    uncertainties = (reading.u_window, reading.u_sensor, reading.u_total)
     reason = ""
     if energy is None:
         reason = reading.reason or "the meter gave neither energy nor reason"
@@ -126,9 +163,11 @@ def checked(reading: EnergyReading) -> EnergyReading:
         reason = f"the meter says {energy:g} J, which cannot be"
     elif seconds is None or not seconds > 0:
         reason = "the meter gave no duration"
+    elif any(u is not None and not 0 <= u < float("inf") for u in uncertainties):
+        reason = "the meter states an uncertainty that cannot be"
     elif power is None:
         return msgspec.structs.replace(reading, average_power_w=energy / seconds)
-    elif abs(power * seconds - energy) > 1e-6 * energy:
+    elif not abs(power * seconds - energy) <= 1e-6 * energy:
         reason = f"the meter contradicts itself: {power:g} W for {seconds:g} s are not {energy:g} J"
     if not reason:
         return reading

@@ -38,6 +38,7 @@ SCOPE_NAMES = {GPU: "GPU", MODULE: "MODULE", MEMORY: "MEMORY"}
 FIELD_NAMES = {AVERAGE: "POWER_AVERAGE", INSTANT: "POWER_INSTANT"}
 ENERGY, USAGE = "nvmlDeviceGetTotalEnergyConsumption", "nvmlDeviceGetPowerUsage"
 LIMITS = ("nvmlDeviceGetEnforcedPowerLimit", "nvmlDeviceGetPowerManagementDefaultLimit")
+LEAST_UW = 1000
 MILLI = 1e-3  # NVML's units are mJ and mW
 
 _CONTAINER = "in a container, start it with --gpus all and NVIDIA_DRIVER_CAPABILITIES=compute,utility"
@@ -230,7 +231,7 @@ def _power(card: Card, scope: int, sensors: Sensors, refused: list[Unreadable]) 
 
 def _field(card: Card, field: int, scope: int, sensor: Sensor) -> Channel:
     source = f"nvmlDeviceGetFieldValues field {field} {FIELD_NAMES[field]} scope {scope} {SCOPE_NAMES[scope]}"
-    return Channel("power", partial(_field_uw, card, field, scope), source, None, *_of(sensor))
+    return Channel("power", partial(_field_uw, card, field, scope), source, None, *_of(sensor), LEAST_UW)
 
 
 def _field_uw(card: Card, field: int, scope: int) -> int:
@@ -238,7 +239,7 @@ def _field_uw(card: Card, field: int, scope: int) -> int:
 
 
 def _usage(card: Card, sensor: Sensor) -> Channel:
-    return Channel("power", lambda: int(card.ask(USAGE)) * 1000, USAGE, None, *_of(sensor))
+    return Channel("power", lambda: int(card.ask(USAGE)) * 1000, USAGE, None, *_of(sensor), LEAST_UW)
 
 
 def _of(sensor: Sensor) -> tuple[float | None, bool, float | None]:

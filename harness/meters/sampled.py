@@ -74,7 +74,7 @@ class SampledMeter:
             num_windows=len(window.spans),
             poll_s=found.poll_s,
             max_gap_s=found.max_gap_s,
-            update_s=found.update_s,
+            update_s=_period_s(main, found),
             averaging_s=main.averaging_s,
             part_time=main.part_time,
             loaded_before_s=window.loaded_before_s,
@@ -92,6 +92,13 @@ class SampledMeter:
         )
 
 
+def _period_s(channel: Channel, found: Estimate) -> float | None:
+    """As seen; of a part-time sensor at least as documented: what it adds up may be shown more often than seen."""
+    if channel.part_time and channel.update_s and found.update_s:
+        return max(channel.update_s, found.update_s)
+    return found.update_s
+
+
 def _trace_name(scope: str, part: str, channel: Channel) -> str:
     """``gpu_board_uj``, ``cpu_package1_uj``, ``gpu_board_check_uw``: the unit is in the name."""
     return f"{scope}{part}_{'uj' if channel.kind == 'counter' else 'uw'}"
@@ -105,7 +112,7 @@ def _estimate(channel: Channel, tape: Tape, window: EnergyWindow) -> Estimate:
     else:
         found = power_energy(
             trace, window.spans, window.step_s, window.gap_share, window.loaded_before_s,
-            channel.averaging_s, channel.part_time, channel.update_s,
+            channel.averaging_s, channel.part_time, channel.update_s, channel.least_uw,
         )  # fmt: skip
     if tape.fault:  # the last look failed: whatever came before, the pass was not seen to its end
         reason = f"the meter was lost: {tape.fault} ({len(trace.times_ns)} looks before that)"

@@ -1,14 +1,18 @@
 """One thread that polls every sensor of the worker, away from the timed thread.
 
-A sample is the value and the midpoint of the two clock readings around it. The interval is 20 ms, and
-longer where a look is dear: polling must not take more than a twentieth of a core.
+A sample is the value and the midpoint of the two clock readings around it. The interval is 20 ms on
+average, at random by half as much, and longer where a look is dear: polling must not take more than a
+twentieth of a core.
 """
 
 from __future__ import annotations
 
+import random
+import statistics
 import threading
 import time
 from array import array
+from collections import deque
 from collections.abc import Callable, Sequence
 
 from harness.error_text import one_line
@@ -22,6 +26,10 @@ DEAR_S = 0.001
 MAX_SHARE = 0.05
 # ... but not more rarely than this.
 MAX_POLL_S = 0.5
+# Each interval is this many times the usual one, at random.
+SPREAD = (0.5, 1.5)
+# Looks that the usual cost is the median of.
+NUM_COSTS = 9
 # A driver may take a moment to wake a card, but not this long.
 STUCK_S = 5.0
 
@@ -41,7 +49,7 @@ class Tape:
         before = now_ns()
         try:
             self.values.append(int(self.channel.read()))  # in here: a value beyond 64 bits is a fault as well
-        except Exception as error:  # a driver raises anything; the pass must not suffer
+        except BaseException as error:  # a driver raises anything; neither pass nor other sensors must suffer
             self.fault, self.num_faults = one_line(error) or type(error).__name__, self.num_faults + 1
             self.looked_ns = before
             return now_ns() - before
@@ -87,6 +95,8 @@ class Sampler:
         """Stop polling ``tapes``; each has been looked at once more on return, or has a fault."""
         with self._changed:
             answered = self._await_look(tapes)
+            if answered and any(tape.fault for tape in tapes):  # one look that failed is no lost sensor
+                answered = self._await_look(tapes)
             self._tapes = [tape for tape in self._tapes if tape not in tapes]
             thread = self._thread if not self._tapes else None
             self._changed.notify_all()
@@ -106,16 +116,19 @@ class Sampler:
 
     def _poll(self) -> None:
         next_ns = self._now_ns()
+        costs_ns: deque[int] = deque(maxlen=NUM_COSTS)
         while True:
             with self._changed:
                 tapes = list(self._tapes)
                 if not tapes:
                     self._thread = None
                     return
-            cost_ns = sum(tape.look(self._now_ns) for tape in tapes)
-            # From the planned time, so that intervals do not add up their lateness; after a long stall, from now.
-            poll_s = poll_interval_s(cost_ns / 1e9, self._wanted_s)
-            next_ns = max(next_ns + round(poll_s * 1e9), self._now_ns())
+            costs_ns.append(sum(tape.look(self._now_ns) for tape in tapes))
+            # The usual cost: single looks take long when another thread has the interpreter.
+            poll_s = poll_interval_s(statistics.median(costs_ns) / 1e9, self._wanted_s)
+            # At random around the interval, for a load may have that very period. From the planned time, so that
+            # intervals do not add up their lateness; after a long stall, from now.
+            next_ns = max(next_ns + round(poll_s * random.uniform(*SPREAD) * 1e9), self._now_ns())
             with self._changed:
                 self._changed.notify_all()
                 self._changed.wait(max(0.0, (next_ns - self._now_ns()) / 1e9))

@@ -74,15 +74,7 @@ def _asked(name: str, devices: Sequence[Device]) -> Said:
         meters.REGISTRY.get(name)
     except UsageError as error:
         return Said(meter=name, broken=str(error))
-    return Said(meter=name, answers=tuple(_plain(ask(name, device)) for device in devices))
-
-
-def _plain(answer: Capability) -> Capability:
-    """``answer`` through its encoding and back, so that a plugin's odd types are found here, with its name."""
-    try:
-        return msgspec.json.decode(msgspec.json.encode(answer, enc_hook=str), type=Capability)
-    except (msgspec.MsgspecError, TypeError, ValueError) as error:
-        return Capability(reason=f"it gave what cannot be told: {error}")
+    return Said(meter=name, answers=tuple(ask(name, device) for device in devices))
 
 
 def survey(supervisor: Supervisor, reports: Sequence[BackendReport], limits: Limits = LIMITS) -> Survey:

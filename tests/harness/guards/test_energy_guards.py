@@ -86,11 +86,12 @@ def test_the_worse_pass_tells() -> None:
     ("seconds", "update_s", "verdict", "threshold"),
     [(12.0, 0.1, "PASS", 10.0), (10.0, 0.1, "PASS", 10.0), (9.9, 0.1, "WARN", 10.0), (4.9, 0.1, "FAIL", 5.0),
      (30.0, 1.0, "FAIL", 50.0), (60.0, 1.0, "PASS", 50.0), (9.0, None, "WARN", 10.0), (0.1, None, "WARN", 10.0),
-     (11.0, None, "PASS", 10.0)],
+     (11.0, None, "UNKNOWN", None)],
 )  # fmt: skip
-def test_window(seconds: float, update_s: float | None, verdict: str, threshold: float) -> None:
+def test_window(seconds: float, update_s: float | None, verdict: str, threshold: float | None) -> None:
     guard = judged(reading(duration_s=seconds, update_s=update_s))["energy_window"]
-    assert (guard.verdict, guard.threshold, guard.value) == (verdict, pytest.approx(threshold), seconds)
+    assert (guard.verdict, guard.threshold) == (verdict, pytest.approx(threshold) if threshold else None)
+    assert guard.value == (None if verdict == "UNKNOWN" else seconds)
 
 
 def test_the_second_pass_may_be_short() -> None:
