@@ -5,20 +5,19 @@ from __future__ import annotations
 import json
 import math
 
+import msgspec
 import pytest
 
 from results.ab_report import ab_report
 from results.compare import CompareOptions, compare
 from results.evidence import read_session
 from results.records import EnergyReading
-from results.render import render_summary
 from results.store import open_run
 from results.stored_process import LineReader, StoredProcess
 from results.summary import run_summary
 from tests.results.ab_folders import ab_folder
-from tests.results.compared import base, new
 from tests.results.metered import metered, reading
-from tests.results.sessions import session
+from tests.results.sessions import session, sessions
 from tests.results.test_compare_energy import against, energy, time
 from tests.results.test_evidence import edit
 
@@ -28,8 +27,6 @@ PACKAGE = {"device_id": "intel-rapl:0", "scope": "cpu_package", "source": "power
 
 def on_hosts(tmp_path, hosts, **changes):
     """Three sessions on the first host against one on the second, with 5 % more power."""
-    from tests.results.sessions import sessions
-
     old = sessions(tmp_path, 3, record=metered(reading(**changes)), environment={"host_id": hosts[0]})
     made = session(
         tmp_path / "new", hour=50, record=metered(reading(315.0, **changes)), environment={"host_id": hosts[1]}
@@ -84,10 +81,6 @@ def test_energy_decides_only_where_every_process_has_it(tmp_path, lost, said):
 
 
 def half(folder, lost, gating):
-    import msgspec
-
-    from tests.results.sessions import sessions
-
     old = [case for run in sessions(folder, 3, record=metered()) for case in read_session(run.path).cases]
     made = session(folder / "new", hour=50, record=metered())
     lose(made.path, lost)
@@ -95,10 +88,6 @@ def half(folder, lost, gating):
 
 
 def test_a_process_that_no_meter_was_asked_of_has_none_either(tmp_path):
-    import msgspec
-
-    from tests.results.sessions import sessions
-
     old = [case for run in sessions(tmp_path, 3, record=metered()) for case in read_session(run.path).cases]
     made = session(tmp_path / "new", hour=50, record=metered())
     edit(made.path, 0, lambda line: line.update(energy=[]))
@@ -118,16 +107,11 @@ def test_the_interval_holds_the_error_of_the_windows(tmp_path):
     assert rough.log_difference == exact.log_difference
 
 
-def test_a_change_that_windows_may_explain_is_not_called(tmp_path):
-    """3.6 % is beyond 3 %, and with short baselines the whole interval must be."""
-    exact = against(tmp_path, metered(reading(313.0, u_window=0.0)), metered(reading(u_window=0.0)))
-    rough = against(tmp_path, metered(reading(302.5, u_window=0.006)), metered(reading(u_window=0.006)))
-    sure = against(tmp_path, metered(reading(302.5, u_window=0.0)), metered(reading(u_window=0.0)))
-    assert (energy(exact).verdict, energy(sure).verdict) == ("slower", "same")
-    judged = energy(rough).judgement
-    assert energy(rough).verdict == (
-        "same" if abs(judged.log_difference) + judged.half_width < math.log(1.03) else "inconclusive"
-    )
+@pytest.mark.parametrize(("u_window", "verdict"), [(0.0, "same"), (0.006, "inconclusive")])
+def test_same_is_not_said_of_what_windows_may_hide(tmp_path, u_window, verdict):
+    row = energy(against(tmp_path, metered(reading(303.5, u_window=u_window)), metered(reading(u_window=u_window))))
+    assert row.verdict == verdict
+    assert ("neither a change" in row.reason) == (verdict == "inconclusive")
 
 
 def test_p_values_go_with_the_interval(tmp_path):
@@ -138,11 +122,6 @@ def test_p_values_go_with_the_interval(tmp_path):
     assert rough.p_value > exact.p_value
     for found in (exact, rough):
         assert (found.p_value < 0.01) == (abs(found.log_difference) > found.half_width)
-
-
-def test_times_are_judged_as_before():
-    row = compare(new(0.05), base()).rows[0]
-    assert row.judgement.half_width < 0.02
 
 
 def test_pairs_hold_it_too(tmp_path):
@@ -167,7 +146,7 @@ def test_what_show_refuses_is_no_evidence(tmp_path, field):
     (case,) = read_session(made.path).cases
     assert len(run.measurements) == len(case.processes) == 4
     assert run.warnings
-    assert "1 of 5" in render_summary(run_summary(run), "json") or run_summary(run).cases[0].num_measured == 4
+    assert run_summary(run).cases[0].num_measured == 4
 
 
 def test_readings_are_decoded_whole(tmp_path):
