@@ -124,6 +124,8 @@ def power_energy(
     if least_uw and _is_stuck(trace, update_s, least_uw):
         return looks._replace(reason=f"the power value stayed at {trace.values[0] / 1e6:g} W to the last digit: stuck")
     seen = period_s_of(trace.times_ns[np.flatnonzero(np.diff(trace.values) != 0) + 1])
+    if update_s and looks.poll_s and looks.poll_s > 0.5 * update_s:
+        seen = None  # each look is a value of its own: that some are alike says nothing of the period
     update_s = seen or update_s or looks.poll_s or 0.0
     looks = looks._replace(update_s=update_s)
     drop_ns = round(1e9 * max(0.0, (averaging_s or 0.0) + SETTLE_S - loaded_before_s)) if averaging_s else 0

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 import os
 import shlex
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -43,7 +45,7 @@ def _wall(ctx: click.Context, option: click.Parameter, value: str | None) -> str
 
 def _energy(ctx: click.Context, option: click.Parameter, value: str | None) -> float | None:
     """Seconds, :data:`NO_ENERGY` for ``off``, None if the suite decides."""
-    if value is None or value == "off":
+    if value is None or value.lower() == "off":
         return None if value is None else NO_ENERGY
     try:
         seconds = float(value)
@@ -76,7 +78,7 @@ def _energy(ctx: click.Context, option: click.Parameter, value: str | None) -> f
 @click.option("--energy", callback=_energy, metavar="SECONDS|off",
               help="Least window for energy, where a meter reads the device; off asks no meter.")  # fmt: skip
 @click.option("--wall-meter", callback=_wall, metavar="CSV",
-              help="Times and watts that a logger appends to this file, as a further power meter.")  # fmt: skip
+              help="Times and watts that a logger appends to this file: the main power meter of the run.")  # fmt: skip
 @click.option("--check", is_flag=True,
               help="Fail unless cases, work, parameters, peak memory and numerics are as expected.")  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON on stdout.")
@@ -109,8 +111,9 @@ def command(
         replicates=replicates, energy=energy != NO_ENERGY,
         energy_seconds=None if energy == NO_ENERGY else energy,
     )  # fmt: skip
-    _attach_wall_meter(wall_meter)
-    session = Session(lambda total: progress_for(total, quiet), (lambda text: None) if quiet else say)
+    tell = (lambda text: None) if quiet else say
+    _attach_wall_meter(wall_meter, energy, tell)
+    session = Session(lambda total: progress_for(total, quiet), tell)
     if resume is not None:
         _refuse_with_resume(suite, filters, out)
         expected = expectation_of_run(resolve_run(resume)) if check else None
@@ -121,14 +124,27 @@ def command(
     return _report(session, stored, as_json, expected)
 
 
-def _attach_wall_meter(file: str | None) -> None:
+def _attach_wall_meter(file: str | None, energy: float | None, tell: Callable[[str], None]) -> None:
     """Workers are told of the file by their environment, as if the user had set the variable."""
-    from harness.meters.wall_file import WALL_METER_VARIABLE, check_wall_file
+    from harness.guards.table import GUARD
+    from harness.meters.wall_file import WALL_METER_VARIABLE, check_running, check_wall_file
+    from results.errors import UsageError
 
+    if file is not None and energy == NO_ENERGY:
+        raise UsageError("--wall-meter measures energy, and --energy off does not: leave one of them out")
     if file is not None:
         os.environ[WALL_METER_VARIABLE] = file
-    if os.environ.get(WALL_METER_VARIABLE):
-        check_wall_file(Path(os.environ[WALL_METER_VARIABLE]))
+    path = os.environ.get(WALL_METER_VARIABLE)
+    if not path or energy == NO_ENERGY:
+        return
+    check_wall_file(Path(path))
+    interval_s = check_running(Path(path), time.time())
+    if interval_s is not None:
+        needed_s = math.ceil((GUARD["energy_window"].fail or 0.0) * interval_s)
+        tell(
+            f"wall meter: a row every {interval_s:.3g} s; energy needs windows of {needed_s} s, to be quoted 30 s: "
+            f"--energy {max(needed_s, 30)}"
+        )
 
 
 def _refuse_with_resume(suite: str | None, filters: object, out: str | None) -> None:
@@ -157,14 +173,23 @@ def _report(session: Session, stored: StoredRun, as_json: bool, expected: Expect
     if session.interrupted:
         say(
             f"interrupted by {session.interrupted}; {len(found)} of {planned} measurements are stored; "
-            f"go on with: chipmark run --resume {folder}"
+            f"go on with: chipmark run --resume {folder}{_wall_meter_again()}"
         )
         return ExitCode.INTERRUPTED
     if bad:
         say(
             f"{bad} of {planned} measurements did not end well; measure them again with: chipmark run --resume {folder}"
+            f"{_wall_meter_again()}"
         )
     return ExitCode.CASE_FAILED if bad or (checked and not checked.passed) else ExitCode.DONE
+
+
+def _wall_meter_again() -> str:
+    """The option that a run on an external meter needs when it is resumed."""
+    from harness.meters.wall_file import WALL_METER_VARIABLE
+
+    file = os.environ.get(WALL_METER_VARIABLE)
+    return f" --wall-meter {shlex.quote(file)}" if file else ""
 
 
 def _check(stored: StoredRun, expected: Expectation) -> CountReport:

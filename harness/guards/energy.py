@@ -58,6 +58,8 @@ def energy_guards(readings: Sequence[EnergyReading]) -> tuple[Guard, ...]:
     found = []
     for judgement in JUDGEMENTS:
         of_passes = passes[:1] if judgement.main_only else passes
+        # Where there is no energy the reason is said once, by one guard.
+        of_passes = [r for r in of_passes if r.energy_j is not None or judgement.name == "energy_gap"]
         verdicts = [guard for reading in of_passes if (guard := _judged(judgement, reading, reading is passes[0]))]
         if verdicts:
             found.append(max(verdicts, key=lambda guard: SEVERITY[guard.verdict]))  # of equals the first
@@ -114,7 +116,8 @@ def _window(reading: EnergyReading) -> Guard:
             raise Unreadable(reason)
         return _limited("energy_window", seconds, warn, None, reason)
     fail = (spec.fail or 0.0) * _known(reading.update_s, "the sensor's period")
-    reason = f"{seconds:.3g} s, the sensor's period is {reading.update_s:.3g} s"
+    needed = f", {fail:.3g} s are needed" if seconds < fail else ""
+    reason = f"{seconds:.3g} s, the sensor's period is {reading.update_s:.3g} s{needed}"
     return _limited("energy_window", seconds, warn, fail, reason)
 
 

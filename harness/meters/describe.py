@@ -39,7 +39,8 @@ def not_measurable(device: Device, answers: Mapping[str, Capability], broken: Se
     """Why no meter reads ``device``, with what would change that; ``broken`` meters could not be asked."""
     told = {name: msgspec.structs.replace(answer, reason=unreadable(answer)) for name, answer in answers.items()}
     text = no_meter_reason(device, told)
-    return f"{text}; broken and not asked: {', '.join(broken)}" if broken else text
+    text = f"{text}; broken and not asked: {', '.join(broken)}" if broken else text
+    return f"{text}; an external meter can be read (chipmark run --wall-meter FILE)"
 
 
 def _scope(scope: str) -> str:

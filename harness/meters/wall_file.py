@@ -1,15 +1,18 @@
 """The CSV file of an external power meter: a header, then rows of time and watts that a logger appends.
 
 Columns are found by their names, in any order, others are ignored: the time is ``time``, ``timestamp``
-or ``unix_time`` (Unix seconds, or ISO 8601 with its offset from UTC), the power ``watts``, ``power_w``
-or ``power``. They are separated by ``,`` or ``;``; after ``;`` a decimal comma is understood.
+or ``unix_time`` (Unix seconds, or ISO 8601 with its offset from UTC), the power ``watts`` or ``power_w``
+(a name without a unit may mean kilowatts, and is not taken). They are separated by ``,`` or ``;``; after
+``;`` a decimal comma is understood.
 """
 
 from __future__ import annotations
 
 import csv
+import itertools
 import math
 import os
+import statistics
 from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple
@@ -19,7 +22,9 @@ from results.errors import UsageError
 # Where the worker finds the file's name; ``chipmark run --wall-meter FILE`` sets it.
 WALL_METER_VARIABLE = "CHIPMARK_WALL_METER"
 TIME_COLUMNS = ("time", "timestamp", "unix_time")
-POWER_COLUMNS = ("watts", "power_w", "power")
+POWER_COLUMNS = ("watts", "power_w")
+# A newest row older than this, and so many intervals, was not written by a logger that runs.
+STALE_S, STALE_INTERVALS = 10.0, 3.0
 # Of a header; a file whose first line is longer is none of ours.
 MAX_LINE_BYTES = 65_536
 # Read again from before the start of a pass: at 1 row a second more than a minute.
@@ -62,6 +67,28 @@ def check_wall_file(path: str | os.PathLike[str]) -> None:
         usable_layout(Path(path))
     except WallFileError as error:
         raise UsageError(f"--wall-meter: {error}") from error
+
+
+def check_running(path: Path, now_s: float) -> float | None:
+    """Refuse a file that nobody writes, before anything is measured; returns the usual interval of its rows in s.
+
+    Raises:
+        UsageError: it has no row yet, or none that is new.
+    """
+    try:
+        tail = WallTail(path, read_layout(path))
+        tail.read()
+    except WallFileError as error:
+        raise UsageError(f"--wall-meter: {error}") from error
+    times_s = sorted(row.unix_s for row in tail.rows)
+    if not times_s:
+        raise UsageError(f"--wall-meter: {path} has no rows yet: start the meter's logger first")
+    gaps_s = [b - a for a, b in itertools.pairwise(times_s) if b > a]
+    interval_s = statistics.median(gaps_s) if gaps_s else None
+    age_s = now_s - times_s[-1]
+    if age_s > STALE_S + STALE_INTERVALS * (interval_s or 0.0):
+        raise UsageError(f"--wall-meter: the newest row of {path} is {age_s:.0f} s old: start the meter's logger first")
+    return interval_s
 
 
 def usable_layout(path: Path) -> Layout:

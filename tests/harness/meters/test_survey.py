@@ -122,9 +122,12 @@ def test_in_words() -> None:
 def test_why_not_in_words() -> None:
     (device,) = devices("one:0").devices
     no = {"other": Capability(reason="reads cats only", applies=False)}
-    assert not_measurable(device, no, []) == "no power meter is for a device of kind example"
+    wall = "; an external meter can be read (chipmark run --wall-meter FILE)"
+    assert not_measurable(device, no, []) == f"no power meter is for a device of kind example{wall}"
     no["mine"] = Capability(reason="no permission", remedy="ask")
-    assert not_measurable(device, no, ["bad"]) == "mine: no permission; to grant it: ask; broken and not asked: bad"
+    assert not_measurable(device, no, ["bad"]) == (
+        f"mine: no permission; to grant it: ask; broken and not asked: bad{wall}"
+    )
 
 
 def block(text: str, first: str) -> list[str]:

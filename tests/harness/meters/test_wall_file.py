@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -13,6 +16,7 @@ from harness.meters.wall_file import (
     WALL_METER_VARIABLE,
     WallFileError,
     WallTail,
+    check_running,
     check_wall_file,
     parse_row,
     read_layout,
@@ -20,6 +24,7 @@ from harness.meters.wall_file import (
 from results.errors import UsageError
 from results.records import Device
 
+ROOT = Path(__file__).resolve().parents[3]
 CPU = Device(id="cpu", backend="torch", kind="cpu", name="a CPU")
 
 
@@ -83,7 +88,7 @@ def test_a_folder_and_a_pipe_are_refused(tmp_path):
             check_wall_file(path)
 
 
-@pytest.mark.parametrize("text", ["time,watts\n", "time,watts\n17640000", "\ufefftime;power\r\n1764000000;230,5\r\n"])
+@pytest.mark.parametrize("text", ["time,watts\n", "time,watts\n17640000", "\ufefftime;power_w\r\n1764000000;230,5\r\n"])
 def test_files_that_are_accepted(tmp_path, text):
     (tmp_path / "meter.csv").write_bytes(text.encode())
     check_wall_file(tmp_path / "meter.csv")
@@ -94,7 +99,7 @@ def test_files_that_are_accepted(tmp_path, text):
     [
         ("time,watts", "1764000000.5,230.25", 230.25),
         ("Volts, Power_W ,TIMESTAMP", "229,230.25,1764000000.5", 230.25),
-        ("unix_time;power", "1764000000,5;230,25", 230.25),
+        ("unix_time;power_w", "1764000000,5;230,25", 230.25),
         ('"time","note","watts"', '"2025-11-24T16:00:00.5+00:00","a, b","230.25"', 230.25),
         ("time,watts", "2025-11-24T17:00:00.5+01:00,230.25", 230.25),
         ("time,watts", "2025-11-24T16:00:00.5Z,230.25", 230.25),
@@ -120,3 +125,44 @@ def test_half_a_row_is_no_row(tmp_path):
 def test_start_without_a_file_raises(tmp_path):
     with pytest.raises(WallFileError, match="no such file"):
         WallMeter({WALL_METER_VARIABLE: str(tmp_path / "none.csv")}).start(CPU)
+
+
+def written(path: Path, ages_s: list[float], now_s: float = 1_764_000_000.0) -> Path:
+    path.write_text("time,watts\n" + "".join(f"{now_s - age_s},150\n" for age_s in ages_s))
+    return path
+
+
+def test_a_file_that_nobody_writes_is_refused_before_anything_is_measured(tmp_path: Path) -> None:
+    now_s = 1_764_000_000.0
+    fresh = written(tmp_path / "fresh.csv", [3.0, 2.0, 1.0])
+    assert check_running(fresh, now_s) == 1.0
+    slow = written(tmp_path / "slow.csv", [70.0, 40.0, 10.0])
+    assert check_running(slow, now_s + 80) == 30.0, "one row in 30 s, the last 90 s ago"
+    with pytest.raises(UsageError, match=r"--wall-meter: the newest row of .*fresh.csv is 501 s old: start"):
+        check_running(fresh, now_s + 500)
+    with pytest.raises(UsageError, match="has no rows yet: start the meter's logger first"):
+        check_running(written(tmp_path / "empty.csv", []), now_s)
+    bare = tmp_path / "kilo.csv"
+    bare.write_text("time,power\n1764000000,0.15\n")
+    with pytest.raises(UsageError, match="time, power; wanted are one of .* and one of watts, power_w"):
+        check_running(bare, now_s)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--wall-meter", "meter.csv"], "start the meter's logger first"),
+        (["--wall-meter", "missing.csv"], "--wall-meter: missing.csv"),
+        (["--wall-meter", "meter.csv", "--energy", "off"], "leave one of them out"),
+    ],
+)
+def test_the_command_refuses_in_one_line(tmp_path: Path, arguments: list[str], words: str) -> None:
+    written(tmp_path / "meter.csv", [3.0, 2.0])
+    done = subprocess.run(
+        [sys.executable, "-m", "harness", "run", "smoke", *arguments], cwd=tmp_path, capture_output=True, text=True,
+        timeout=60, check=False, env=os.environ | {"PYTHONPATH": str(ROOT)},
+    )  # fmt: skip
+    assert done.returncode == 2
+    assert words.replace("missing.csv", str(tmp_path / "missing.csv")) in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+    assert not list(tmp_path.glob("chipmark-runs"))
