@@ -190,6 +190,7 @@ class CaseSummary(Record, frozen=True, kw_only=True):
     energy_method: str = ""
     energy_device_id: str = ""
     energy_remark: str = ""
+    energy_beside: str = ""
 
     guards: tuple[Guard, ...] = ()  # those that did not PASS
 

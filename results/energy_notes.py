@@ -11,6 +11,8 @@ from results.metrics import METRIC
 
 # Below this the ends of the window weigh too much to quote the energy.
 SHORT_WINDOW_S = 10.0
+# From here on the half-width hides differences that one would act on.
+WIDE = 0.1
 # More different texts than these are counted.
 MAX_TEXTS = 3
 SHORT = f"short window: metered over less than {SHORT_WINDOW_S:g} s, not to be quoted"
@@ -57,6 +59,7 @@ def energy_notes(cases: Sequence[CaseSummary]) -> list[str]:
         f"energy: {some(map(what, with_energy), '; or ')}; gross, idle power included",
         "J per item, items/s/W: of tokens where the workload has tokens; a second times a watt is a joule; "
         "tokens/s/MW is a million times tokens/s/W",
+        *_beside(with_energy),
         *_half_widths(with_energy),
         *_idle(with_energy),
         *dict.fromkeys(f"energy: {case.energy_remark}" for case in with_energy if case.energy_remark),
@@ -73,16 +76,23 @@ def what(case: CaseSummary) -> str:
     return f"{', '.join(scopes) or 'unknown scope'}{source}{method}, in {passes}"
 
 
+def _beside(cases: Sequence[CaseSummary]) -> list[str]:
+    found = list(dict.fromkeys(part for case in cases for part in case.energy_beside.split("; ") if part))
+    return [f"metered beside it, and never added: {', '.join(found)}; see --explain CASE"] if found else []
+
+
 def _half_widths(cases: Sequence[CaseSummary]) -> list[str]:
     known = [case for case in cases if case.energy_uncertainty is not None]
     if not known:
         return []
     precisions = [case.energy_precision for case in known if case.energy_precision is not None]
     widest = units.half_width(max(precisions))
+    at_most = " at most" if len(set(precisions)) > 1 else ""
+    wide = max(precisions) > WIDE
     return [
         "+-: 95 % half-width of the gross energies of a row: sensor, window and spread of processes; without the "
-        f"sensor, which errs alike in all runs on one card, +-{widest}"
-        + (" at most" if len(set(precisions)) > 1 else "")
+        f"sensor, which errs alike in all runs on one device, +-{widest}{at_most}"
+        + ("; longer windows (--energy 30) and more processes (--replicates) narrow it" if wide else "")
     ]
 
 

@@ -159,4 +159,5 @@ def _percent(value: float | None) -> str:
 
 
 def _above(limit: float) -> str:
-    return f"and at most {100 * limit:.3g} % (a third of the change that matters) is precise enough"
+    share = f"{100 * limit:.3g} % (a third of the change that matters)"
+    return f"and at most {share} is precise enough; longer windows narrow it (run --energy)"

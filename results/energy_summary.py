@@ -64,7 +64,12 @@ def energy_fields(replicates: Sequence[Measurement], work: Work, rates: Mapping[
     case = replicates[0].case
     scenario = headline_scenario(case)
     readings = [main_reading(m, scenario) for m in replicates]
-    fields = {**_told(readings), "energy_scenario": next((r.scenario for r in readings if r and r.scenario), None)}
+    beside = _beside(replicates, scenario)
+    fields = {
+        **_told(readings),
+        "energy_beside": beside,
+        "energy_scenario": next((r.scenario for r in readings if r and r.scenario), None),
+    }
     why = _why_none(readings)
     if why:
         return {**fields, **dict.fromkeys((f"{name}_reason" for name in ENERGY_METRICS), why), "energy_reason": why}
@@ -126,6 +131,12 @@ def _told(readings: Sequence[EnergyReading | None]) -> Fields:
     names = {"energy_meter": "meter", "energy_scope": "scope", "energy_source": "source", "energy_method": "method"}
     names |= {"energy_device_id": "device_id", "energy_remark": "remark"}
     return {field: "; ".join(_distinct(readings, name)) for field, name in names.items()}
+
+
+def _beside(replicates: Sequence[Measurement], scenario: Scenario) -> str:
+    """Scopes with a number in the headline's pass that are not its main reading: ``gpu_board (nvidia)``."""
+    others = [r for m in replicates for r in m.energy if r.scenario == scenario and r is not main_reading(m, scenario)]
+    return "; ".join(dict.fromkeys(f"{r.scope} ({r.meter})" for r in others if r.energy_j is not None))
 
 
 def _distinct(readings: Sequence[EnergyReading | None], name: str, keep_none: bool = False) -> list[str]:

@@ -75,6 +75,8 @@ def _idle(case: CaseSummary) -> str:
         net += f" (+- n/a: {case.net_energy_half_width_j_reason})"
     if case.net_energy_per_item_j is not None:
         net += f", {units.joules(case.net_energy_per_item_j)} a {case.item_unit}"
+    if case.net_energy_j is not None and case.net_energy_j < 0:
+        net += "; below 0: the device drew more when idle power was taken"
     return net
 
 

@@ -61,7 +61,7 @@ def energy_blocks(summary: RunSummary, notes: Notes) -> list[Block]:
         columns = _columns(cases)
         rows = [[column.cell(case) for column in columns] for case in cases]
         blocks.append(_block(HEADING, cases, columns, rows, [notes.refer(energy_row_notes(c)) for c in cases], summary))
-    if summary.electricity:
+    if summary.electricity and _has_price(summary.electricity):
         priced, columns, rows, reasons = _priced(summary, summary.electricity)
         refs = [notes.refer(texts) for texts in reasons]
         blocks.append(_block(price_heading(summary.electricity), priced, columns, rows, refs, summary))
@@ -77,7 +77,7 @@ def energy_markdown(summary: RunSummary) -> str:
         columns = _columns(cases)
         rows = [[column.cell(case) for column in columns] for case in cases]
         tables.append((HEADING, cases, columns, rows, [energy_row_notes(case) for case in cases]))
-    if summary.electricity:
+    if summary.electricity and _has_price(summary.electricity):
         tables.append((price_heading(summary.electricity), *_priced(summary, summary.electricity)))
     pages = []
     for heading, shown, columns, rows, texts in tables:
@@ -99,8 +99,16 @@ def price_heading(electricity: Electricity) -> str:
 
 
 def electricity_notes(summary: RunSummary) -> list[str]:
-    """What the dollars leave out."""
-    return [f"electricity: {one_line(text)}" for text in summary.electricity.warnings] if summary.electricity else []
+    """What the dollars leave out, or that there are none."""
+    if summary.electricity is None:
+        return []
+    if not _has_price(summary.electricity):
+        return ["electricity n/a: no case of this run has an energy per step"]
+    return [f"electricity: {one_line(text)}" for text in summary.electricity.warnings]
+
+
+def _has_price(electricity: Electricity) -> bool:
+    return any(cost.usd_per_1k_steps is not None for cost in electricity.cases)
 
 
 def _cases(summary: RunSummary) -> list[CaseSummary]:

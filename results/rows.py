@@ -57,6 +57,7 @@ _DOCS = {
     "energy_method": "how the energy came about: counter_tick, counter_naive or integral",
     "energy_device_id": "UUID or bus id of the card that was read",
     "energy_remark": "what to know of this very reading",
+    "energy_beside": "other scopes that were metered, never added: scope and meter",
     "guards": "guards that did not pass: name=verdict, separated by semicolons",
 }
 

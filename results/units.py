@@ -75,6 +75,8 @@ def half_width(value: float | None) -> str:
     if value is None:
         return NOT_AVAILABLE
     rounded = float(f"{100 * value:.2g}")
+    if rounded > 999:
+        return ">999 %"
     return "<0.1 %" if rounded < 0.1 else f"{rounded:,.0f} %" if rounded >= 10 else f"{rounded:.1f} %"
 
 

@@ -77,10 +77,12 @@ def test_on_the_command_line(run):
     assert json.loads(call(run.path, "--format", "json"))["electricity"] is None
 
 
-def test_a_run_without_energy_says_why_for_each_case(tmp_path):
+def test_a_run_without_energy_says_so_once(tmp_path):
     text = " ".join(call(example_run(tmp_path / "none").path, "--tariff", "0.1").split())
-    assert "electricity n/a: no power meter reads this device yet" in text
-    assert "$0" not in text.replace("$0.1 per kWh", "")
+    assert "energy n/a: no power meter reads this device yet" in text
+    assert text.count("electricity") == 1
+    assert "electricity n/a: no case of this run has an energy per step" in text
+    assert "$0" not in text
 
 
 @pytest.mark.parametrize(("tariff", "pue", "message"), [
