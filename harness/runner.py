@@ -167,9 +167,13 @@ def limits_of(measure: MeasureSpec) -> Limits:
     if not measure.energy:
         return Limits(measure.timeout_seconds, measure.progress_timeout_seconds)
     least_s = CAP_FACTOR * (1 + JITTER) * measure.energy_min_seconds
-    longest_s = least_s + measure.energy_idle_seconds + IDLE_SETTLE_S
+    idle_s = measure.energy_idle_seconds + IDLE_SETTLE_S if measure.energy_idle_seconds else 0.0
     # A worker is silent for a window, of which there are NUM_CHUNKS.
-    return Limits(measure.timeout_seconds + longest_s, measure.progress_timeout_seconds + least_s / NUM_CHUNKS)
+    return Limits(
+        measure.timeout_seconds + least_s + idle_s,
+        measure.progress_timeout_seconds + least_s / NUM_CHUNKS,
+        " and windows for energy" if least_s or idle_s else "",
+    )
 
 
 def with_stats(record: Measurement, arrays: Mapping[str, np.ndarray]) -> Measurement:

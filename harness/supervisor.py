@@ -40,10 +40,11 @@ CRASH_SIGNALS = {
 
 
 class Limits(NamedTuple):
-    """Wall time of a whole worker, and the longest silence, in seconds."""
+    """Wall time of a whole worker, and the longest silence, in seconds; ``beside`` says what was added to them."""
 
     timeout_s: float
     progress_timeout_s: float
+    beside: str = ""
 
 
 class Ending(NamedTuple):
@@ -148,9 +149,9 @@ def _watch(
 
 def _timed_out(elapsed_s: float, limits: Limits, draft: Draft) -> Ending:
     if elapsed_s >= limits.timeout_s:
-        reason = f"not done within {limits.timeout_s:g} s (measure.timeout_seconds)"
+        reason = f"not done within {limits.timeout_s:g} s (measure.timeout_seconds{limits.beside})"
     else:
-        reason = f"no progress for {limits.progress_timeout_s:g} s (measure.progress_timeout_seconds)"
+        reason = f"no progress for {limits.progress_timeout_s:g} s (measure.progress_timeout_seconds{limits.beside})"
     return Ending("timeout", f"{reason}; the worker was killed", draft)
 
 

@@ -145,6 +145,6 @@ def test_a_failing_summary_does_not_lose_the_measurement(measured, monkeypatch: 
 def test_energy_gets_time_of_its_own() -> None:
     spec = MeasureSpec(timeout_seconds=15.0, progress_timeout_seconds=5.0, energy_min_seconds=100.0)
     with_energy, without = limits_of(spec), limits_of(msgspec.structs.replace(spec, energy=False))
-    assert without == (15.0, 5.0)
+    assert without == (15.0, 5.0, "")
     assert with_energy.timeout_s >= 15.0 + 1.25 * 105.0 + 10.0
     assert with_energy.progress_timeout_s >= 5.0 + 10.5, "a window of a tenth of the pass is silent"
