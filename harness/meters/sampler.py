@@ -8,7 +8,6 @@ twentieth of a core.
 from __future__ import annotations
 
 import random
-import statistics
 import threading
 import time
 from array import array
@@ -20,7 +19,7 @@ from harness.meters.channel import Channel
 from results.energy_trace import Trace
 
 POLL_S = 0.020
-# Looks dearer than this are taken more rarely ...
+# Looks that take more CPU time than this are taken more rarely ...
 DEAR_S = 0.001
 # ... so that they take this share of the time, ...
 MAX_SHARE = 0.05
@@ -44,19 +43,18 @@ class Tape:
         self.num_faults = 0
         self.looked_ns = -1  # when the last look that has ended began
 
-    def look(self, now_ns: Callable[[], int]) -> int:
-        """Take one sample; returns what it cost in ns."""
+    def look(self, now_ns: Callable[[], int]) -> None:
+        """Take one sample."""
         before = now_ns()
         try:
             self.values.append(int(self.channel.read()))  # in here: a value beyond 64 bits is a fault as well
         except BaseException as error:  # a driver raises anything; neither pass nor other sensors must suffer
             self.fault, self.num_faults = one_line(error) or type(error).__name__, self.num_faults + 1
             self.looked_ns = before
-            return now_ns() - before
+            return
         after = now_ns()
         self.fault, self.looked_ns = "", before
         self.times_ns.append((before + after) // 2)
-        return after - before
 
     def trace(self) -> Trace:
         """The samples so far."""
@@ -76,15 +74,17 @@ class Sampler:
         self, now_ns: Callable[[], int] = time.perf_counter_ns, poll_s: float = POLL_S, stuck_s: float = STUCK_S
     ) -> None:
         self._now_ns, self._wanted_s, self._stuck_s = now_ns, poll_s, stuck_s
-        self._tapes: list[Tape] = []
-        self._changed = threading.Condition()
+        self._tapes: tuple[Tape, ...] = ()  # replaced, never changed: the thread reads it without a lock
+        self._looked = threading.Condition()
+        self._num_waiting = 0
+        self._wake = threading.Event()
         self._thread: threading.Thread | None = None
 
     def add(self, channels: Sequence[Channel]) -> list[Tape]:
         """Begin to poll ``channels``; each has been looked at on return, or has a fault."""
         tapes = [Tape(channel) for channel in channels]
-        with self._changed:
-            self._tapes.extend(tapes)
+        with self._looked:
+            self._tapes += tuple(tapes)
             if self._thread is None:
                 self._thread = threading.Thread(target=self._poll, name="chipmark-power", daemon=True)
                 self._thread.start()
@@ -93,45 +93,60 @@ class Sampler:
 
     def remove(self, tapes: Sequence[Tape]) -> None:
         """Stop polling ``tapes``; each has been looked at once more on return, or has a fault."""
-        with self._changed:
+        with self._looked:
             answered = self._await_look(tapes)
             if answered and any(tape.fault for tape in tapes):  # one look that failed is no lost sensor
                 answered = self._await_look(tapes)
-            self._tapes = [tape for tape in self._tapes if tape not in tapes]
+            self._tapes = tuple(tape for tape in self._tapes if tape not in tapes)
             thread = self._thread if not self._tapes else None
-            self._changed.notify_all()
+        self._wake.set()
         if thread is not None and answered:
             thread.join()
 
     def _await_look(self, tapes: Sequence[Tape]) -> bool:
         """Wait for a look at each that begins from now on; those without one get a fault."""
         called_ns = self._now_ns()
-        self._changed.notify_all()  # do not wait for the next poll
-        if self._changed.wait_for(lambda: all(tape.looked_ns >= called_ns for tape in tapes), self._stuck_s):
-            return True
+        self._num_waiting += 1
+        self._wake.set()  # do not wait for the next poll
+        try:
+            if self._looked.wait_for(lambda: all(tape.looked_ns >= called_ns for tape in tapes), self._stuck_s):
+                return True
+        finally:
+            self._num_waiting -= 1
         for tape in tapes:
             if tape.looked_ns < called_ns:
                 tape.fault = f"the sensor did not answer within {self._stuck_s:g} s"
         return False
 
     def _poll(self) -> None:
-        next_ns = self._now_ns()
+        """The thread. A wake-up costs the timed thread its caches and its turn, so there is little in it."""
+        now_ns, wake = self._now_ns, self._wake
+        next_ns = now_ns()
         costs_ns: deque[int] = deque(maxlen=NUM_COSTS)
-        while True:
-            with self._changed:
-                tapes = list(self._tapes)
-                if not tapes:
-                    self._thread = None
-                    return
-            costs_ns.append(sum(tape.look(self._now_ns) for tape in tapes))
-            # The usual cost: single looks take long when another thread has the interpreter.
-            poll_s = poll_interval_s(statistics.median(costs_ns) / 1e9, self._wanted_s)
+        while not self._is_over():
+            start_ns = time.thread_time_ns()  # its own work: waiting for the interpreter or a driver harms nobody
+            for tape in self._tapes:
+                tape.look(now_ns)
+            costs_ns.append(time.thread_time_ns() - start_ns)
+            if self._num_waiting:
+                with self._looked:
+                    self._looked.notify_all()
+            usual_s = sorted(costs_ns)[len(costs_ns) // 2] / 1e9
             # At random around the interval, for a load may have that very period. From the planned time, so that
             # intervals do not add up their lateness; after a long stall, from now.
-            next_ns = max(next_ns + round(poll_s * random.uniform(*SPREAD) * 1e9), self._now_ns())
-            with self._changed:
-                self._changed.notify_all()
-                self._changed.wait(max(0.0, (next_ns - self._now_ns()) / 1e9))
+            next_ns += round(poll_interval_s(usual_s, self._wanted_s) * random.uniform(*SPREAD) * 1e9)
+            next_ns = max(next_ns, now_ns())
+            if wake.wait(max(0.0, (next_ns - now_ns()) / 1e9)):
+                wake.clear()
+
+    def _is_over(self) -> bool:
+        """Whether there is nothing to poll any more; the thread is then forgotten."""
+        if self._tapes:
+            return False
+        with self._looked:
+            if not self._tapes:
+                self._thread = None
+            return not self._tapes
 
 
 def poll_interval_s(cost_s: float, wanted_s: float = POLL_S) -> float:

@@ -85,19 +85,20 @@ def test_a_sensor_that_raises_is_asked_again_and_the_last_fault_is_known() -> No
     assert faults[:4] == ["", "lost", "", "'gone'"]
     assert faults[4]
     assert list(tape.values) == [1, 3]
-    assert list(tape.times_ns) == [5, 45]
+    assert list(tape.times_ns) == [5, 35]
     assert tape.num_faults == 3
 
 
 def test_a_window_has_a_look_at_both_its_ends_however_short() -> None:
     sampler = Sampler(poll_s=10.0)
     (tape,) = sampler.add([counter(lambda: 1)])
+    time.sleep(0.05)
     taken = len(tape.values)
     start = time.perf_counter_ns()
     sampler.remove([tape])
-    assert taken == 1
+    assert 1 <= taken <= 2
     assert tape.times_ns[-1] >= start
-    assert len(tape.values) == 2
+    assert len(tape.values) == taken + 1, "and none in between: the next poll is seconds away"
 
 
 def test_a_sensor_that_does_not_answer_is_given_up_and_says_so() -> None:
