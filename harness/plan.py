@@ -24,6 +24,10 @@ from workloads.base import WorkloadSpec
 ENERGY_VARIABLE = "CHIPMARK_ENERGY"
 
 
+# Kinds of devices that backends know by these names.
+ACCELERATOR_KINDS = ("cuda", "rocm", "xpu", "mps", "npu")
+
+
 class Filters(msgspec.Struct, frozen=True, kw_only=True):
     """What the command line narrows or replaces. Empty means: as the suite says.
 
@@ -139,9 +143,21 @@ def resolve_devices(wanted: str, reports: Sequence[BackendReport]) -> dict[str, 
         chosen[report.name] = match[0] if match else ""
     if not any(chosen.values()):
         known = {d.id for r in working for d in r.devices} | {"auto"}
+        _refuse_absent(wanted, working)
         raise UnknownNameError("device", wanted, known, where="--device")
     fallback = next(device for device in chosen.values() if device) if wanted == "auto" else wanted
     return {name: device or fallback for name, device in chosen.items()}
+
+
+def _refuse_absent(wanted: str, working: Sequence[BackendReport]) -> None:
+    """An accelerator that could be, but is not here, is no misspelt CPU."""
+    kind = wanted.partition(":")[0]
+    if kind in ACCELERATOR_KINDS and not any(d.kind == kind for report in working for d in report.devices):
+        here = ", ".join(dict.fromkeys(device.id for report in working for device in report.devices))
+        raise UsageError(
+            f"--device {wanted}: no backend finds a {kind} device here (found: {here}); its driver may be missing, or "
+            "torch a build for CPUs: `chipmark devices` says more"
+        )
 
 
 def schedule(plan: Iterable[PlannedCase], seed: int) -> list[tuple[CaseSpec, int]]:

@@ -131,6 +131,8 @@ def test_devices_are_resolved_per_backend() -> None:
 def test_unknown_device_and_no_backend() -> None:
     with pytest.raises(UnknownNameError, match="--device: unknown device 'cuda:7'; did you mean 'cuda:"):
         resolve_devices("cuda:7", [TORCH_GPU, ORT])
+    with pytest.raises(UsageError, match=r"--device cuda:0: no backend finds a cuda device here \(found: cpu\); its"):
+        resolve_devices("cuda:0", [TORCH_CPU, ORT])
     with pytest.raises(BackendUnavailable, match="not installed.*pip install onnxruntime"):
         resolve_devices("auto", [NO_ORT])
 
