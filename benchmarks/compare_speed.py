@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import math
 import resource
 import subprocess
 import sys
@@ -22,6 +23,7 @@ import numpy as np
 
 from results.process_stats import ProcessStats, Quantile
 from results.records import (
+    SCENARIOS,
     CaseSpec,
     Device,
     EnergyReading,
@@ -34,6 +36,7 @@ from results.records import (
     PlannedCase,
     RunInfo,
     SamplesRef,
+    Scenario,
     Support,
     Timing,
     Warmup,
@@ -108,8 +111,22 @@ def measurements(seed: int, num_cases: int, sha256: str) -> Iterator[Measurement
                     p99=quantile, num_windows=NUM_WINDOWS, mean_step_s=step_ns / 1e9, window_half_width=0.005,
                 ),
                 numerics=Numerics(reference="torch eager fp32", verdict="pass"),
-                energy=(EnergyReading(energy_j=100.0),), memory=Memory(peak_bytes=10**9),
+                energy=tuple(reading(name, step_ns) for name in SCENARIOS), memory=Memory(peak_bytes=10**9),
             )  # fmt: skip
+
+
+def reading(scenario: Scenario, step_ns: int) -> EnergyReading:
+    """Energy of one pass, 300 W for a hundred steps of each of its windows."""
+    seconds = NUM_WINDOWS * 100 * step_ns / 1e9
+    u_window, u_sensor = 0.004, 0.05
+    return EnergyReading(
+        meter="nvidia", scenario=scenario, energy_j=300.0 * seconds, average_power_w=300.0, duration_s=seconds,
+        steps=NUM_WINDOWS * 100, scope="gpu_board", device_id="GPU-0", source="nvmlDeviceGetTotalEnergyConsumption",
+        method="counter_tick", num_samples=500, num_windows=1, poll_s=0.02, max_gap_s=0.03, update_s=0.1,
+        loaded_before_s=0.3, crosscheck_ratio=1.01, crosscheck_source="nvmlDeviceGetPowerUsage", peak_power_w=350.0,
+        u_window=u_window, u_sensor=u_sensor, u_total=math.hypot(u_window, u_sensor), power_limit_w=700.0,
+        driver="580.65.06",
+    )  # fmt: skip
 
 
 def write_run(folder: Path, seed: int, num_cases: int) -> Path:
