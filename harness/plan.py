@@ -94,8 +94,15 @@ def _entries(suite: Suite, filters: Filters) -> Iterable[tuple[CaseSpec, CaseEnt
 
 
 def measure_spec(suite: Suite, filters: Filters) -> MeasureSpec:
-    """The suite's measuring limits as the command line changes them."""
-    wanted = suite.measure.energy and filters.energy and os.environ.get(ENERGY_VARIABLE) != "off"
+    """The suite's measuring limits as the command line and the environment change them.
+
+    Raises:
+        UsageError: the environment says what is neither on nor off.
+    """
+    said = os.environ.get(ENERGY_VARIABLE, "").lower()
+    if said not in ("", "on", "off"):
+        raise UsageError(f"{ENERGY_VARIABLE}={said}: must be on or off")
+    wanted = suite.measure.energy and filters.energy and said != "off"
     spec = msgspec.structs.replace(suite.measure, energy=wanted)
     if filters.energy_seconds is None:
         return spec

@@ -16,6 +16,7 @@ spans of different phase: a load that resonates with the sensor shows nowhere el
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -63,7 +64,7 @@ def counter_energy(
     Args:
         trace: of the counter, in microjoules.
         spans: (start, end) in ns, under load.
-        step_s: time of one step.
+        step_s: time after which the load repeats: a step, or a cycle of them.
         gap_share: share of the spans in which the device had nothing to do.
         wrap_uj: see :func:`unwrap`.
         part_time: what it counts may be seen during part of each period only.
@@ -110,7 +111,7 @@ def power_energy(
     Args:
         trace: of the power, in microwatts.
         spans: (start, end) in ns, under load.
-        step_s: time of one step.
+        step_s: time after which the load repeats: a step, or a cycle of them.
         gap_share: share of the spans in which the device had nothing to do.
         loaded_before_s: the same load ran for so long before each span.
         averaging_s: each sample is an average over so long.
@@ -122,7 +123,8 @@ def power_energy(
     if looks.reason:
         return looks
     if least_uw and _is_stuck(trace, update_s, least_uw):
-        return looks._replace(reason=f"the power value stayed at {trace.values[0] / 1e6:g} W to the last digit: stuck")
+        why = f"the power value stayed the same to the last digit for {STUCK_PERIODS} periods: stuck"
+        return looks._replace(reason=why)
     seen = period_s_of(trace.times_ns[np.flatnonzero(np.diff(trace.values) != 0) + 1])
     if update_s and looks.poll_s and looks.poll_s > 0.5 * update_s:
         seen = None  # each look is a value of its own: that some are alike says nothing of the period
@@ -202,11 +204,13 @@ def _naive(trace: Trace, energies: np.ndarray, spans: Spans, looks: Estimate, ga
 
 
 def _is_stuck(trace: Trace, update_s: float | None, least_uw: int) -> bool:
-    """Whether a fine-grained value never changed over so many of its periods."""
-    seconds = float(trace.times_ns[-1] - trace.times_ns[0]) / 1e9
-    is_fine = trace.values[0] >= FINE_STEPS * least_uw
-    is_long = seconds >= STUCK_PERIODS * (update_s or STUCK_PERIOD_S)
-    return bool(is_fine and is_long and (trace.values == trace.values[0]).all())
+    """Whether a fine-grained value did not change over so many of its periods."""
+    changes = np.flatnonzero(np.diff(trace.values) != 0) + 1
+    first = np.concatenate(([0], changes))  # of each run of equal values
+    last = np.concatenate((changes - 1, [len(trace.values) - 1]))
+    seconds = (trace.times_ns[last] - trace.times_ns[first]) / 1e9
+    is_fine = trace.values[first] >= FINE_STEPS * least_uw
+    return bool((is_fine & (seconds >= STUCK_PERIODS * (update_s or STUCK_PERIOD_S))).any())
 
 
 def _span_by_power(trace: Trace, span: tuple[int, int], update_s: float, step_s: float) -> Part | None:
@@ -266,5 +270,8 @@ def _phased(found: Estimate, parts: Sequence[Part]) -> Estimate:
     """``found`` with the spread between spans of different phase in its interval; none if there is one span only."""
     if found.power_w is None:
         return found
-    spread = relative_half_width([part.power_w for part in parts]) if len(parts) > 1 else None
+    number = min(len(parts), NUM_BATCHES)
+    edges = [k * len(parts) // number for k in range(number + 1)]
+    powers = [sum(p.power_w for p in parts[a:b]) / (b - a) for a, b in itertools.pairwise(edges)]
+    spread = relative_half_width(powers) if number > 1 else None
     return found._replace(u_window=None if spread is None else math.hypot(found.u_window or 0.0, spread))

@@ -66,7 +66,7 @@ class EnergyWindow(NamedTuple):
     Attributes:
         spans: (start, end) in nanoseconds of ``time.perf_counter_ns``; each begins and ends on a
             whole step, and each has another phase to the sensor's period.
-        step_s: time of one step, 0 when nothing runs.
+        step_s: time after which the load repeats: a step, or a cycle of decoding; 0 when nothing runs.
         loaded_before_s: how long the same load ran right before each span.
         gap_share: share of the spans' time in which the device had nothing to do (between chunks).
     """

@@ -16,8 +16,8 @@ from results.units import joules, seconds, watts
 def readable(answer: Capability) -> str:
     """``gpu_board (one accelerator board) by SOURCE; period 100 ms; ...``, only what is known."""
     texts = [f"{_scope(answer.scope)} by {answer.source or 'a source it does not name'}"]
-    if answer.update_s is not None:
-        texts.append(f"period {seconds(answer.update_s)}")
+    period = "not known until measured" if answer.update_s is None else seconds(answer.update_s)
+    texts.append(f"period {period}")
     if answer.averaging_s is not None:
         texts.append(f"averages over {seconds(answer.averaging_s)}")
     if answer.part_time:

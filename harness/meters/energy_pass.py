@@ -5,15 +5,15 @@ Around a pass, when a meter reads the device::
     meters on | run in | span: windows or chunks of the pass ... | run out | meters off
 
 Run-in and run-out are steps that nobody times. Sensors that look at part of each of their periods
-need spans of different phase: between chunks the load stops for a random part of a period and is run
-in again, so that a load that resonates with the sensor shows as spans that disagree.
+need spans of different phase: between chunks the load stops for part of a period and is run in again,
+so that a load that resonates with the sensor shows as spans that disagree.
 """
 
 from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from backends.base import Step
@@ -34,11 +34,12 @@ BATCH_NS = 50_000_000
 # Spans of different phase in a pass on part-time sensors, two of the ten chunks each; a t interval of the mean
 # of 5 is 1.2 standard deviations of one wide.
 NUM_PHASES = 5
-# Pauses between phases: a fifth of the longest known period, 0.1 s, so that five of them go once around it, and as
-# much again at random, for periods that are shorter. Simulated: coverage of 95 to 100 % for loads of the same, half
-# or twice the period, 90 % at worst (20 ms, twice it, a tenth of each step busy); with pauses of random length
-# between 0 and 0.1 s the errors are twice as large.
-LEAST_PAUSE_S, RANDOM_PAUSE_S = 0.02, 0.02
+# Pauses put the phases at random within each fifth of the longest known period, in random order. Simulated with
+# sensors of 100 and 20 ms, loads of 1/5 to 3 times their period: coverage of 97 to 100 %, 93 % at worst (20 ms, the
+# same period, a tenth of each step busy); with pauses of any length below 0.1 s the errors are twice as large.
+PERIOD_S = 0.1
+# Shorter spans hold too few of a sensor's periods.
+MIN_PHASE_S = 1.0
 # The least window is longer than asked for by a random part of this, so that it is no multiple of a period.
 JITTER = 0.05
 # A pass may take this much longer than the least window before its cap ends it.
@@ -98,7 +99,9 @@ class EnergyPass:
         self, meters: DeviceMeters, scenario: Scenario, load: Load, least_s: float, paused_s: float = 0.0
     ) -> None:
         self._meters, self._scenario, self._load = meters, scenario, load
-        self._phase_s = 0.95 * least_s / NUM_PHASES if meters.part_time else float("inf")
+        self._phase_s = max(0.95 * least_s / NUM_PHASES, MIN_PHASE_S) if meters.part_time else float("inf")
+        self._measured_s = 0.0
+        self._pauses = pauses()
         self._run_in_s = min(RUN_IN_S + (meters.averaging_s or 0.0), MAX_RUN_SHARE * least_s)
         # What cooled down in a long pause is warmed up again.
         self._first_run_in_s = max(self._run_in_s, min(paused_s, MAX_RERUN_S) if paused_s > LONG_PAUSE_S else 0.0)
@@ -118,9 +121,10 @@ class EnergyPass:
         if not self._meters.names:
             return
         self._busy_ns, self._steps = self._busy_ns + busy_ns, self._steps + steps
-        if self._busy_ns / 1e9 >= self._phase_s:
+        # A pass that goes on for long gets longer spans, not ever more of them.
+        if self._busy_ns / 1e9 >= max(self._phase_s, self._measured_s / NUM_PHASES):
             self._close()
-            time.sleep(LEAST_PAUSE_S + random.random() * RANDOM_PAUSE_S)
+            time.sleep(next(self._pauses))
             self._open(self._run_in_s)
 
     def end(self) -> Metered:
@@ -147,6 +151,7 @@ class EnergyPass:
         # What is left after the last phase may be too short to measure; its steps do not count then.
         if span.steps and (not self._spans or self._busy_ns / 1e9 >= self._phase_s / 2):
             self._spans.append(span)
+            self._measured_s += self._busy_ns / 1e9
 
     def _window(self) -> EnergyWindow:
         total_ns = sum(span.end_ns - span.start_ns for span in self._spans)
@@ -161,6 +166,16 @@ class EnergyPass:
             loaded_before_s=self._loaded_s,
             gap_share=max(0.0, 1 - busy_ns / total_ns),
         )
+
+
+def pauses() -> Iterator[float]:
+    """Pauses in seconds, for ever, that put what comes after them at the phases wanted."""
+    phase_s = random.random() * PERIOD_S
+    while True:
+        for stratum in random.sample(range(NUM_PHASES), NUM_PHASES):
+            next_s = (stratum + random.random()) / NUM_PHASES * PERIOD_S
+            yield (next_s - phase_s) % PERIOD_S
+            phase_s = next_s
 
 
 def energy_budget(budget: Budget, spec: MeasureSpec, meters: DeviceMeters, *, is_main: bool) -> Budget:

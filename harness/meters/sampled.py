@@ -107,12 +107,14 @@ def _trace_name(scope: str, part: str, channel: Channel) -> str:
 def _estimate(channel: Channel, tape: Tape, window: EnergyWindow) -> Estimate:
     """Power of one channel within the window; None if it was lost on the way."""
     trace = tape.trace()
+    # Nothing runs that could resonate when idle power is taken.
+    part_time = channel.part_time and window.step_s > 0
     if channel.kind == "counter":
-        found = counter_energy(trace, window.spans, window.step_s, window.gap_share, channel.wrap_uj, channel.part_time)
+        found = counter_energy(trace, window.spans, window.step_s, window.gap_share, channel.wrap_uj, part_time)
     else:
         found = power_energy(
             trace, window.spans, window.step_s, window.gap_share, window.loaded_before_s,
-            channel.averaging_s, channel.part_time, channel.update_s, channel.least_uw,
+            channel.averaging_s, part_time, channel.update_s, channel.least_uw,
         )  # fmt: skip
     if tape.fault:  # the last look failed: whatever came before, the pass was not seen to its end
         reason = f"the meter was lost: {tape.fault} ({len(trace.times_ns)} looks before that)"

@@ -42,6 +42,7 @@ class Tape:
         self.fault = ""  # why the last look failed; empty if it did not
         self.num_faults = 0
         self.looked_ns = -1  # when the last look that has ended began
+        self.is_lost = False  # it hung, and is not asked any more
 
     def look(self, now_ns: Callable[[], int]) -> None:
         """Take one sample."""
@@ -49,11 +50,15 @@ class Tape:
         try:
             self.values.append(int(self.channel.read()))  # in here: a value beyond 64 bits is a fault as well
         except BaseException as error:  # a driver raises anything; neither pass nor other sensors must suffer
-            self.fault, self.num_faults = one_line(error) or type(error).__name__, self.num_faults + 1
+            self.num_faults += 1
+            if not self.is_lost:
+                self.fault = one_line(error) or type(error).__name__
             self.looked_ns = before
             return
         after = now_ns()
-        self.fault, self.looked_ns = "", before
+        if not self.is_lost:
+            self.fault = ""
+        self.looked_ns = before
         self.times_ns.append((before + after) // 2)
 
     def trace(self) -> Trace:
@@ -78,6 +83,7 @@ class Sampler:
         self._looked = threading.Condition()
         self._num_waiting = 0
         self._wake = threading.Event()
+        self._asked: Tape | None = None  # that the thread is looking at just now
         self._thread: threading.Thread | None = None
 
     def add(self, channels: Sequence[Channel]) -> list[Tape]:
@@ -86,10 +92,14 @@ class Sampler:
         with self._looked:
             self._tapes += tuple(tapes)
             if self._thread is None:
-                self._thread = threading.Thread(target=self._poll, name="chipmark-power", daemon=True)
-                self._thread.start()
+                self._begin()
             self._await_look(tapes)
         return tapes
+
+    def _begin(self) -> None:
+        self._wake = threading.Event()
+        self._thread = threading.Thread(target=self._poll, args=(self._wake,), name="chipmark-power", daemon=True)
+        self._thread.start()
 
     def remove(self, tapes: Sequence[Tape]) -> None:
         """Stop polling ``tapes``; each has been looked at once more on return, or has a fault."""
@@ -107,26 +117,42 @@ class Sampler:
         """Wait for a look at each that begins from now on; those without one get a fault."""
         called_ns = self._now_ns()
         self._num_waiting += 1
-        self._wake.set()  # do not wait for the next poll
         try:
-            if self._looked.wait_for(lambda: all(tape.looked_ns >= called_ns for tape in tapes), self._stuck_s):
-                return True
+            for _ in range(len(self._tapes) + 1):  # each time one more may turn out to hang
+                self._wake.set()  # do not wait for the next poll
+                left = [tape for tape in tapes if not tape.is_lost and tape.looked_ns < called_ns]
+                if self._looked.wait_for(lambda left=left: all(t.looked_ns >= called_ns for t in left), self._stuck_s):  # type: ignore[misc]
+                    return not any(tape.is_lost for tape in tapes)
+                self._give_up()
+            for tape in left:
+                tape.fault = tape.fault or f"the sensor did not answer within {self._stuck_s:g} s"
+            return False
         finally:
             self._num_waiting -= 1
-        for tape in tapes:
-            if tape.looked_ns < called_ns:
-                tape.fault = f"the sensor did not answer within {self._stuck_s:g} s"
-        return False
 
-    def _poll(self) -> None:
+    def _give_up(self) -> None:
+        """Leave the thread with the sensor that does not answer, and go on with the others in a new one."""
+        stuck = self._asked
+        if stuck is None:  # it came back just now
+            return
+        stuck.is_lost, stuck.fault = True, f"the sensor did not answer within {self._stuck_s:g} s"
+        self._tapes = tuple(tape for tape in self._tapes if tape is not stuck)
+        self._asked = None
+        self._begin()
+
+    def _poll(self, wake: threading.Event) -> None:
         """The thread. A wake-up costs the timed thread its caches and its turn, so there is little in it."""
-        now_ns, wake = self._now_ns, self._wake
+        now_ns = self._now_ns
         next_ns = now_ns()
         costs_ns: deque[int] = deque(maxlen=NUM_COSTS)
         while not self._is_over():
             start_ns = time.thread_time_ns()  # its own work: waiting for the interpreter or a driver harms nobody
             for tape in self._tapes:
+                self._asked = tape
                 tape.look(now_ns)
+                if wake is not self._wake:  # given up in the meantime: another thread has taken over
+                    return
+            self._asked = None
             costs_ns.append(time.thread_time_ns() - start_ns)
             if self._num_waiting:
                 with self._looked:

@@ -86,6 +86,8 @@ def check_running(path: Path, now_s: float) -> float | None:
     gaps_s = [b - a for a, b in itertools.pairwise(times_s) if b > a]
     interval_s = statistics.median(gaps_s) if gaps_s else None
     age_s = now_s - times_s[-1]
+    if age_s < -STALE_S:
+        raise UsageError(f"--wall-meter: the newest row of {path} is {-age_s:.0f} s ahead of this machine's clock")
     if age_s > STALE_S + STALE_INTERVALS * (interval_s or 0.0):
         raise UsageError(f"--wall-meter: the newest row of {path} is {age_s:.0f} s old: start the meter's logger first")
     return interval_s

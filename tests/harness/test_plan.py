@@ -180,6 +180,9 @@ def test_the_environment_turns_energy_off(monkeypatch: pytest.MonkeyPatch) -> No
     for text, wanted in (("off", False), ("on", True), ("", True)):
         monkeypatch.setenv("CHIPMARK_ENERGY", text)
         assert measure_spec(parsed, Filters()).energy is wanted
+    monkeypatch.setenv("CHIPMARK_ENERGY", "0")
+    with pytest.raises(UsageError, match="CHIPMARK_ENERGY=0: must be on or off"):
+        measure_spec(parsed, Filters())
 
 
 def test_the_headline_rows_of_the_standard_suite_have_long_windows() -> None:

@@ -22,6 +22,8 @@ def build(folder: Path, without: Sequence[str] = ()) -> Path:
     """``libnvidia-ml.so.1`` in ``folder``, leaving out the functions named; skips where nothing compiles C."""
     compiler = next((found for name in ("cc", "gcc", "clang") if (found := shutil.which(name))), None)
     if compiler is None:
+        if os.environ.get("CI"):  # there these tests must not vanish silently
+            pytest.fail("no C compiler here to build the NVML stub with")
         pytest.skip("no C compiler here to build the NVML stub with")
     library = folder / "libnvidia-ml.so.1"
     renames = [f"-D{name}=absent_{name}" for name in without]

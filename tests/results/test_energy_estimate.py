@@ -116,7 +116,10 @@ def test_a_fine_power_value_that_never_changes_is_stuck_and_a_coarse_one_is_not(
     trace = Trace(times, np.full(len(times), 70_000_000))
     found = power_energy(trace, [(NS, 9 * NS)], 0.001, update_s=0.1, least_uw=1000)
     assert found.power_w is None
-    assert "70 W to the last digit" in found.reason
+    assert "the same to the last digit" in found.reason
+    values = np.where(times < 4 * NS, 70_000_000 + times // 20_000_000 * 1000, 70_400_000)
+    half = power_energy(Trace(times, values), [(NS, 9 * NS)], 0.001, update_s=0.1, least_uw=1000)
+    assert "the same to the last digit" in half.reason, "also where it froze half-way"
     for least_uw in (None, 1_000_000):
         found = power_energy(trace, [(NS, 9 * NS)], 0.001, update_s=0.1, least_uw=least_uw)
         assert found.power_w == pytest.approx(70.0)

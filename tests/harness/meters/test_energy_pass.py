@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import itertools
+
+import numpy as np
 import pytest
 
 from harness import meters
 from harness.meters.energy_pass import (
-    LEAST_PAUSE_S,
     NUM_PHASES,
-    RANDOM_PAUSE_S,
+    PERIOD_S,
     RUN_IN_S,
     RUN_OUT_S,
     EnergyPass,
     Load,
     energy_budget,
+    pauses,
 )
 from harness.meters.metered import DeviceMeters
 from harness.timed_loop import Budget, Position
@@ -92,14 +95,43 @@ def test_idle_power_is_taken_once_a_device_and_the_net_is_beside_the_gross(backe
 def test_part_time_sensors_get_spans_of_different_phase(backend, only, monkeypatch) -> None:
     fake = FakeMeter(part_time=True)
     only(fake=fake)
-    m = measure(backend, monkeypatch, energy_idle_seconds=0.0, energy_min_seconds=4.0)
+    m = measure(backend, monkeypatch, energy_idle_seconds=0.0, energy_min_seconds=8.0)
     window = fake.windows[0]
     assert NUM_PHASES <= len(window.spans) <= NUM_PHASES + 1
     pauses = [(b[0] - a[1]) / 1e9 for a, b in zip(window.spans, window.spans[1:], strict=False)]
     assert len(set(pauses)) == len(pauses), "of random length"
-    assert all(0 <= pause - RUN_IN_S - LEAST_PAUSE_S <= RANDOM_PAUSE_S + 0.06 for pause in pauses)
+    assert all(0 <= pause - RUN_IN_S <= PERIOD_S + 0.06 for pause in pauses)
     assert m.energy[0].num_windows is None  # the fake does not tell
     assert m.energy[0].steps <= sum(w.iterations for w in m.timing.windows)
+
+
+def test_pauses_put_phases_into_every_part_of_the_period() -> None:
+    found = pauses()
+    for _ in range(20):
+        phases_s = list(itertools.accumulate(next(found) for _ in range(NUM_PHASES)))
+        assert max(phases_s) - min(phases_s) > 0
+    start, at_s, seen = pauses(), 0.0, []
+    next(start)
+    for _ in range(1, 10 * NUM_PHASES + 1):
+        at_s += next(start)
+        seen.append(at_s % PERIOD_S)
+    counts = np.histogram(seen, bins=NUM_PHASES, range=(0, PERIOD_S))[0]
+    assert counts.min() >= 5
+
+
+@pytest.mark.parametrize(("least_s", "seconds", "most"), [(0.3, 12, 15), (4.0, 100, 25), (10.0, 10, 6)])
+def test_a_long_pass_has_longer_spans_and_not_ever_more(only, least_s: float, seconds: int, most: int) -> None:
+    fake = FakeMeter(part_time=True)
+    only(fake=fake)
+    clock = FakeClock()
+    step = FakeStep(clock, lambda i: 10 * MS)
+    found = EnergyPass(DeviceMeters(DEVICE), "throughput", Load(step, clock, Position(1), 10 * MS), least_s)
+    found.begin()
+    for _ in range(seconds * 10):
+        clock.ns += 100 * MS
+        found.chunk(100 * MS, 10)
+    found.end()
+    assert 5 <= len(fake.windows[0].spans) <= most
 
 
 def test_a_short_last_phase_does_not_count(only) -> None:

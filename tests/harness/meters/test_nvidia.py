@@ -202,7 +202,7 @@ def test_energy_is_that_of_the_stub(machine: Machine, changes: dict[str, Any], m
 
 
 def test_a_reading_of_a_counter_that_may_see_a_part_says_so(machine: Machine) -> None:
-    (reading,) = measure(machine, card(wave(), capability=HOPPER))["readings"]
+    (reading,) = measure(machine, card(wave(), capability=HOPPER), step_s=0.001)["readings"]
     assert (reading["method"], reading["part_time"]) == ("counter_tick", True)
     assert reading["u_window"] is None  # of one phase
 

@@ -113,8 +113,8 @@ def test_in_words() -> None:
         "gpu_board (one accelerator board) by field 7; period 100 ms; averages over 25.0 ms; looks at part of each "
         "period only; in steps of 1.00 mJ and 15.3 uW; beside it dram (the main memory, by the CPU's own counters)"
     )
-    assert readable(Capability(source="x", scope="else")) == "else by x"
-    assert readable(Capability()) == "a scope it does not name by a source it does not name"
+    assert readable(Capability(source="x", scope="else")) == "else by x; period not known until measured"
+    assert readable(Capability()).startswith("a scope it does not name by a source it does not name; ")
     assert unreadable(Capability(reason="no permission")) == "no permission"
     assert unreadable(Capability(reason="no permission", remedy="ask")) == "no permission; to grant it: ask"
 
@@ -144,7 +144,10 @@ def test_command(chipmark: Runner, plugin_folder: Path, tmp_path: Path) -> None:
     done = chipmark("devices", env=os.environ | {"PYTHONPATH": path})
     assert done.returncode == 0, done.stderr
     energy = [line for line in block(done.stdout, "example @ example:0") if "precision" not in line]
-    assert "energy: example-meter reads gpu_board (one accelerator board) by constant of the example plugin" in energy
+    assert (
+        "energy: example-meter reads gpu_board (one accelerator board) by constant of the example plugin; "
+        "period not known until measured"
+    ) in energy
     good = next(k for k, line in enumerate(energy) if line.startswith("energy: z-good reads gpu_board"))
     assert energy[good + 1] == "a thing to know"
     assert "energy: z-denied does not read it: no permission; to grant it: sudo chmod a+r FILE" in energy

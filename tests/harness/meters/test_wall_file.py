@@ -140,6 +140,8 @@ def test_a_file_that_nobody_writes_is_refused_before_anything_is_measured(tmp_pa
     assert check_running(slow, now_s + 80) == 30.0, "one row in 30 s, the last 90 s ago"
     with pytest.raises(UsageError, match=r"--wall-meter: the newest row of .*fresh.csv is 501 s old: start"):
         check_running(fresh, now_s + 500)
+    with pytest.raises(UsageError, match="3599 s ahead of this machine's clock"):
+        check_running(fresh, now_s - 3600)
     with pytest.raises(UsageError, match="has no rows yet: start the meter's logger first"):
         check_running(written(tmp_path / "empty.csv", []), now_s)
     bare = tmp_path / "kilo.csv"
