@@ -170,7 +170,8 @@ def limits_of(measure: MeasureSpec) -> Limits:
     idle_s = measure.energy_idle_seconds + IDLE_SETTLE_S if measure.energy_idle_seconds else 0.0
     # A worker is silent for a window, of which there are NUM_CHUNKS.
     return Limits(
-        measure.timeout_seconds + least_s + idle_s,
+        # A quarter for steps that run in and out, which are whole cycles.
+        (1.25 if least_s else 1.0) * measure.timeout_seconds + least_s + idle_s,
         measure.progress_timeout_seconds + least_s / NUM_CHUNKS,
         " and windows for energy" if least_s or idle_s else "",
     )

@@ -32,6 +32,7 @@ SETTLE_S = 0.1
 # A power sample says what is; with fewer in a span there is no mean to speak of.
 MIN_POWER_SAMPLES = 3
 # A power told in this many steps or more does not stay the same to the last digit over so many periods.
+WATT_UW = 1_000_000
 FINE_STEPS, STUCK_PERIODS, STUCK_PERIOD_S = 1000, 30, 0.1
 # Between two looks so far apart nothing is taken for granted, however slowly the sensor changes.
 MAX_POLL_S = 0.1
@@ -81,9 +82,11 @@ def counter_energy(
     looks = looks._replace(update_s=update_s)
     if not len(changes):
         return looks._replace(reason="the energy counter did not move: the card does not count, or the window is short")
+    if step_s == 0:
+        return _unloaded(trace, energies, spans, looks)
     ticks = (trace.times_ns[changes] + trace.times_ns[changes - 1]) / 2
-    still_s = stood_still_s(trace.times_ns, ticks, spans)
-    if update_s is not None and still_s > MAX_STILL_PERIODS * update_s:
+    still_s, next_s = stood_still_s(trace.times_ns, ticks, spans)
+    if update_s is not None and still_s > MAX_STILL_PERIODS * max(update_s, next_s):
         why = f"the energy counter stood still for {still_s:.3g} s under load, where it moves every {update_s:.3g} s"
         return looks._replace(reason=why)
     parts = [span_by_ticks(trace, energies, changes, ticks, span, step_s) for span in spans]
@@ -123,7 +126,8 @@ def power_energy(
     if looks.reason:
         return looks
     if least_uw and _is_stuck(trace, update_s, least_uw):
-        why = f"the power value stayed the same to the last digit for {STUCK_PERIODS} periods: stuck"
+        same = f"the power value stayed the same to the last digit for {STUCK_PERIODS} periods"
+        why = f"{same}: it is stuck, or the load has the sensor's period"
         return looks._replace(reason=why)
     seen = period_s_of(trace.times_ns[np.flatnonzero(np.diff(trace.values) != 0) + 1])
     if update_s and looks.poll_s and looks.poll_s > 0.5 * update_s:
@@ -131,13 +135,15 @@ def power_energy(
     update_s = seen or update_s or looks.poll_s or 0.0
     looks = looks._replace(update_s=update_s)
     drop_ns = round(1e9 * max(0.0, (averaging_s or 0.0) + SETTLE_S - loaded_before_s)) if averaging_s else 0
+    step_w = (least_uw or 0) / WATT_UW
     parts = []
     for start, end in spans:
         part = _span_by_power(trace, (start + drop_ns, end), update_s, step_s)
         if part is None:
             why = f"fewer than {MIN_POWER_SAMPLES} power samples in a window of {(end - start) / 1e9:.3g} s"
             return looks._replace(reason=why)
-        parts.append(part)
+        # A value that is cut off, not rounded, is a whole step too low at worst.
+        parts.append(part._replace(bound=part.bound + step_w / part.power_w) if part.power_w > 0 else part)
     found = _joined(parts, spans, looks, "integral", gap_share)
     return _phased(found, parts) if part_time else found
 
@@ -209,8 +215,23 @@ def _is_stuck(trace: Trace, update_s: float | None, least_uw: int) -> bool:
     first = np.concatenate(([0], changes))  # of each run of equal values
     last = np.concatenate((changes - 1, [len(trace.values) - 1]))
     seconds = (trace.times_ns[last] - trace.times_ns[first]) / 1e9
-    is_fine = trace.values[first] >= FINE_STEPS * least_uw
+    values = trace.values[first]
+    is_fine = (values >= FINE_STEPS * least_uw) & (values % WATT_UW != 0)  # whole watts may be all that it tells
     return bool((is_fine & (seconds >= STUCK_PERIODS * (update_s or STUCK_PERIOD_S))).any())
+
+
+def _unloaded(trace: Trace, energies: np.ndarray, spans: Spans, looks: Estimate) -> Estimate:
+    """Without a load a counter may move in rare steps: its difference, right to one of its steps at either end."""
+    start, end = spans[0][0], spans[-1][1]
+    low, high = (max(0, int(np.searchsorted(trace.times_ns, t, "right")) - 1) for t in (start, end))
+    energy_j, seconds = float(energies[high] - energies[low]) / 1e6, (end - start) / 1e9
+    if energy_j <= 0:
+        return looks._replace(reason=f"the energy counter did not move in {seconds:.3g} s without a load")
+    largest_j = float(np.diff(energies[low : high + 1]).max()) / 1e6
+    power_w = energy_j / seconds
+    return looks._replace(
+        power_w=power_w, method="counter_naive", peak_w=power_w, u_window=largest_j / energy_j,
+    )  # fmt: skip
 
 
 def _span_by_power(trace: Trace, span: tuple[int, int], update_s: float, step_s: float) -> Part | None:

@@ -14,7 +14,8 @@ Spans = Sequence[tuple[int, int]]
 
 # Ticks inside a span from which it is measured tick by tick.
 MIN_TICKS = 2
-# A counter that does not move for so many of its own periods has stopped; a late tick is one period late.
+# A counter that once does not move for so many times its period, and its next longest rest, has stopped. Under a load
+# that comes and goes it rests often.
 MAX_STILL_PERIODS = 5.0
 # Without a cap from the card, power may be this much above the highest that was seen between ticks.
 HEADROOM = 1.25
@@ -67,18 +68,17 @@ def span_by_ticks(
     return Part(power_w, seconds, peak_w, bound)
 
 
-def stood_still_s(times_ns: np.ndarray, ticks: np.ndarray, spans: Spans) -> float:
-    """The longest time within a span in which the counter was looked at and did not move.
+def stood_still_s(times_ns: np.ndarray, ticks: np.ndarray, spans: Spans) -> tuple[float, float]:
+    """The longest and second longest time within a span in which the counter was looked at and did not move.
 
     Time in which nobody looked does not count: that is the sampler's fault, and in the bounds.
     """
-    longest_ns = 0
+    longest_ns = [0.0, 0.0]
     for start, end in spans:
         inside = ticks[(ticks > start) & (ticks < end)]
         edges = np.concatenate(([start], inside, [end]))
         first = np.searchsorted(times_ns, edges[:-1], "left")  # looks between two ticks: times_ns[first : last + 1]
         last = np.searchsorted(times_ns, edges[1:], "right") - 1
         seen = last > first
-        if seen.any():
-            longest_ns = max(longest_ns, int((times_ns[last[seen]] - times_ns[first[seen]]).max()))
-    return longest_ns / 1e9
+        longest_ns = sorted([*longest_ns, *(times_ns[last[seen]] - times_ns[first[seen]]).tolist()])[-2:]
+    return longest_ns[1] / 1e9, longest_ns[0] / 1e9

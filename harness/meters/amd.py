@@ -72,7 +72,9 @@ class AmdMeter(SampledMeter):
     def _domain(self, card: AmdCard) -> Domain:
         key = card.power_key()
         covers = " (both dies)" if card.has_two_dies() else ""
-        power = Channel("power", partial(card.power_uw, key), f"amdsmi_get_power_info {key}{covers}")
+        power = Channel(
+            "power", partial(card.power_uw, key), f"amdsmi_get_power_info {key}{covers}", least_uw=1_000_000
+        )
         counter = Channel("counter", card.energy_uj, COUNTER_SOURCE + covers)
         limit_w, default_w = card.limits_w()
         counts = not card.counter_problem()

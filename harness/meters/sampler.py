@@ -48,18 +48,19 @@ class Tape:
         """Take one sample."""
         before = now_ns()
         try:
-            self.values.append(int(self.channel.read()))  # in here: a value beyond 64 bits is a fault as well
+            value = int(self.channel.read())
+            after = now_ns()
+            self.values.append(value)  # in here: a value beyond 64 bits is a fault as well
+            self.times_ns.append((before + after) // 2)
         except BaseException as error:  # a driver raises anything; neither pass nor other sensors must suffer
             self.num_faults += 1
             if not self.is_lost:
                 self.fault = one_line(error) or type(error).__name__
             self.looked_ns = before
             return
-        after = now_ns()
         if not self.is_lost:
             self.fault = ""
         self.looked_ns = before
-        self.times_ns.append((before + after) // 2)
 
     def trace(self) -> Trace:
         """The samples so far."""
@@ -111,7 +112,7 @@ class Sampler:
             thread = self._thread if not self._tapes else None
         self._wake.set()
         if thread is not None and answered:
-            thread.join()
+            thread.join(self._stuck_s)
 
     def _await_look(self, tapes: Sequence[Tape]) -> bool:
         """Wait for a look at each that begins from now on; those without one get a fault."""
@@ -164,6 +165,7 @@ class Sampler:
             next_ns = max(next_ns, now_ns())
             if wake.wait(max(0.0, (next_ns - now_ns()) / 1e9)):
                 wake.clear()
+                next_ns = now_ns()  # what was planned is over
 
     def _is_over(self) -> bool:
         """Whether there is nothing to poll any more; the thread is then forgotten."""

@@ -203,3 +203,40 @@ def test_any_window_phase_step_and_period_is_within_the_stated_bound(
     found = by_counter(t, Sensor(update_s=update_s, phase_s=phase * update_s))
     assert found.u_window is not None
     assert abs(error(found, t.truth_w)) <= found.u_window
+
+
+@pytest.mark.parametrize(
+    ("high_w", "low_w", "step_s", "duty", "least_uj"),
+    [
+        (28, 2, 1.0, 0.5, 1_000_000),
+        (60, 6, 2.0, 0.5, 1_000_000),
+        (20, 0.001, 1.0, 0.1, 1000),
+        (15, 15, 0.1, 0.5, 10**6),
+    ],
+)
+def test_counters_that_rest_while_the_load_does_are_not_taken_for_stopped(
+    high_w: float, low_w: float, step_s: float, duty: float, least_uj: int
+) -> None:
+    random = np.random.default_rng(6)
+    missed = 0
+    for _ in range(40):
+        t = trial(random, 10, step_s, load=Load(high_w=high_w, low_w=low_w, idle_w=low_w, duty=duty))
+        sensor = Sensor(update_s=0.02, phase_s=0.02 * random.random())
+        found = counter_energy(sensor.counter(t.load, t.looks_s, least_uj), t.spans, step_s)
+        assert found.power_w is not None, found.reason
+        assert found.u_window is not None
+        missed += abs(error(found, t.truth_w)) > found.u_window
+    assert missed <= 2
+
+
+def test_idle_power_by_a_counter_that_hardly_moves_is_within_its_interval() -> None:
+    random = np.random.default_rng(8)
+    for idle_w, least_uj in ((2.0, 1_000_000), (5.0, 1_000_000), (0.02, 1000), (0.005, 1000)):
+        for _ in range(25):
+            load = Load(high_w=idle_w, low_w=idle_w, idle_w=idle_w, duty=0.5)
+            looks_s = np.cumsum(0.02 * random.uniform(0.5, 1.5, 600)) + random.random()
+            spans = [(round(1.1 * NS + looks_s[0] * NS), round(10.1 * NS + looks_s[0] * NS))]
+            found = counter_energy(Sensor(update_s=0.01).counter(load, looks_s, least_uj), spans, 0.0)
+            assert found.u_window is not None, found.reason
+            assert abs(found.power_w - idle_w) <= 1.0001 * found.power_w * found.u_window
+            assert found.method == "counter_naive"

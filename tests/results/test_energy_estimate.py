@@ -113,18 +113,25 @@ def test_what_nobody_looked_at_is_in_the_interval_of_an_integral() -> None:
 
 def test_a_fine_power_value_that_never_changes_is_stuck_and_a_coarse_one_is_not() -> None:
     times = np.arange(0, 10 * NS, 20_000_000)
-    trace = Trace(times, np.full(len(times), 70_000_000))
-    found = power_energy(trace, [(NS, 9 * NS)], 0.001, update_s=0.1, least_uw=1000)
+    trace, spans = Trace(times, np.full(len(times), 70_123_000)), [(NS, 9 * NS)]
+    found = power_energy(trace, spans, 0.001, update_s=0.1, least_uw=1000)
     assert found.power_w is None
     assert "the same to the last digit" in found.reason
     values = np.where(times < 4 * NS, 70_000_000 + times // 20_000_000 * 1000, 70_400_000)
-    half = power_energy(Trace(times, values), [(NS, 9 * NS)], 0.001, update_s=0.1, least_uw=1000)
+    half = power_energy(Trace(times, values), spans, 0.001, update_s=0.1, least_uw=1000)
     assert "the same to the last digit" in half.reason, "also where it froze half-way"
-    for least_uw in (None, 1_000_000):
-        found = power_energy(trace, [(NS, 9 * NS)], 0.001, update_s=0.1, least_uw=least_uw)
-        assert found.power_w == pytest.approx(70.0)
+    for least_uw, watts in ((None, 70.123), (1_000_000, 70.0), (1000, 70.0)):  # whole watts may be all that is told
+        told = Trace(times, np.full(len(times), round(watts * 1e6)))
+        assert power_energy(told, spans, 0.001, update_s=0.1, least_uw=least_uw).power_w == pytest.approx(watts)
     short = Trace(times[:100], trace.values[:100])
-    assert power_energy(short, [(0, NS)], 0.001, update_s=0.1, least_uw=1000).power_w == pytest.approx(70.0)
+    assert power_energy(short, [(0, NS)], 0.001, update_s=0.1, least_uw=1000).power_w == pytest.approx(70.123)
+
+
+def test_the_least_step_of_a_coarse_power_value_is_in_its_interval() -> None:
+    times = np.arange(0, 10 * NS, 20_000_000)
+    truth_w = 4.9
+    found = power_energy(Trace(times, np.full(len(times), 4_000_000)), [(NS, 9 * NS)], 0.001, least_uw=1_000_000)
+    assert found.power_w + found.power_w * found.u_window >= truth_w
 
 
 @pytest.mark.parametrize("stands_from_s", [5.0, 8.0])
