@@ -155,6 +155,7 @@ def add_up(parts: Sequence[Estimate]) -> Estimate:
         return missing or parts[0]
     powers = [part.power_w or 0.0 for part in parts]
     total = sum(powers)
+    known = all(part.u_window is not None for part in parts)
     windows = [(part.u_window or 0.0) * power for part, power in zip(parts, powers, strict=True)]
     return parts[0]._replace(
         power_w=total,
@@ -163,7 +164,7 @@ def add_up(parts: Sequence[Estimate]) -> Estimate:
         max_gap_s=max(part.max_gap_s or 0.0 for part in parts),
         update_s=max((part.update_s for part in parts if part.update_s), default=None),
         peak_w=sum(part.peak_w or 0.0 for part in parts),
-        u_window=sum(windows) / total if total > 0 else None,
+        u_window=sum(windows) / total if total > 0 and known else None,
     )
 
 

@@ -190,6 +190,7 @@ def test_disjoint_parts_add_up_and_one_that_is_missing_spoils_the_sum() -> None:
     both = add_up([one, two])
     assert (both.power_w, both.num_samples, both.max_gap_s, both.update_s, both.peak_w) == (400.0, 4, 0.2, 0.2, 240.0)
     assert both.u_window == pytest.approx((0.01 * 100 + 0.02 * 300) / 400)
+    assert add_up([one, two._replace(u_window=None)]).u_window is None
     lost = Estimate(reason="gone")
     assert add_up([one, lost]) == lost
     assert add_up([one]) == one
