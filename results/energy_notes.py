@@ -89,9 +89,11 @@ def _half_widths(cases: Sequence[CaseSummary]) -> list[str]:
     widest = units.half_width(max(precisions))
     at_most = " at most" if len(set(precisions)) > 1 else ""
     wide = max(precisions) > WIDE
+    alone = sum(case.num_processes == 1 for case in known)
     return [
         "+-: 95 % half-width of the gross energies of a row: sensor, window and spread of processes; without the "
         f"sensor, which errs alike in all runs on one device, +-{widest}{at_most}"
+        + (f"; of {alone} measured in one process: how processes differ is not known, and not in it" if alone else "")
         + ("; longer windows (--energy 30) and more processes (--replicates) narrow it" if wide else "")
     ]
 

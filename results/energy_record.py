@@ -86,6 +86,8 @@ class EnergyReading(Record, frozen=True, kw_only=True):
     power_limit_default_w: float | None = None
     driver: str | None = None
     trace: str | None = None  # names of the samples in the side file, separated by spaces, one for each part
+    start_ns: int | None = None  # of the window's first span, by the clock of the trace
+    end_ns: int | None = None  # of its last span
     remark: str = ""  # what to know of this very reading
     reason: str = ""
 

@@ -57,7 +57,7 @@ def _per_work(case: CaseSummary) -> list[str]:
 def _precision(case: CaseSummary) -> str:
     text = _within(case.energy_uncertainty, case.energy_uncertainty_reason)
     if case.energy_precision is not None:
-        text += f"; between runs on one card, without its sensor, {_within(case.energy_precision, '')}"
+        text += f"; between runs on one device, without its sensor, {_within(case.energy_precision, '')}"
     return text
 
 
@@ -75,7 +75,7 @@ def _idle(case: CaseSummary) -> str:
         net += f" (+- n/a: {case.net_energy_half_width_j_reason})"
     if case.net_energy_per_item_j is not None:
         net += f", {units.joules(case.net_energy_per_item_j)} a {case.item_unit}"
-    if case.net_energy_j is not None and case.net_energy_j < 0:
+    if case.net_energy_j is not None and case.net_energy_j < -(case.net_energy_half_width_j or 0.0):
         net += "; below 0: the device drew more when idle power was taken"
     return net
 

@@ -50,7 +50,8 @@ def command(run: str, output_format: str, explained: str | None, tariff: float |
 
     price = checked_tariff(tariff, pue)
     if price and (explained is not None or output_format == "counts"):
-        raise UsageError("--tariff goes with --format table, markdown, json and csv only")
+        other = "--explain" if explained is not None else "--format counts"
+        raise UsageError(f"--tariff does not go with {other}: leave one of them out")
     if explained is not None:
         from results.explain import explain
 

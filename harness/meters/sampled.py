@@ -88,6 +88,8 @@ class SampledMeter:
             power_limit_default_w=domain.power_limit_default_w,
             driver=domain.driver,
             trace=" ".join(names),
+            start_ns=window.spans[0][0] if window.spans else None,
+            end_ns=window.spans[-1][1] if window.spans else None,
             reason=found.reason if energy_j is None else "",
         )
 
@@ -117,6 +119,6 @@ def _estimate(channel: Channel, tape: Tape, window: EnergyWindow) -> Estimate:
             channel.averaging_s, part_time, channel.update_s, channel.least_uw,
         )  # fmt: skip
     if tape.fault:  # the last look failed: whatever came before, the pass was not seen to its end
-        reason = f"the meter was lost: {tape.fault} ({len(trace.times_ns)} looks before that)"
+        reason = f"the meter was lost: {tape.fault}"
         return Estimate(num_samples=found.num_samples, poll_s=found.poll_s, max_gap_s=found.max_gap_s, reason=reason)
     return found

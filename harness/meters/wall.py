@@ -26,6 +26,7 @@ from harness.meters.sampled import SampledMeter
 from harness.meters.sampler import Tape
 from harness.meters.wall_file import WALL_METER_VARIABLE, Row, WallFileError, WallTail, read_layout, usable_layout
 from results.energy_estimate import relative_total
+from results.energy_trace import Trace
 from results.records import Device, EnergyReading
 
 # MLPerf Power lets the clocks of meter and machine differ by so much.
@@ -114,6 +115,7 @@ class WallMeter(SampledMeter):
         tape.times_ns.extend(round(unix_s * 1e9) - offset_ns for unix_s in times_s)
         tape.values.extend(round(row.watts * 1e6) for row in tail.rows)
         reading = self._reading(domain._replace(parts=(channel,)), window, {id(channel): tape})
+        self.traces = {name: _around(trace, window) for name, trace in self.traces.items()}
         if reading.u_window is None:
             return reading
         # Each span may lie off by the difference of the clocks, and hold as much of what is no load.
@@ -158,6 +160,13 @@ class WallMeter(SampledMeter):
         # The file's name is no part of the source: it may have a date in it, and runs are compared by source.
         channel = Channel("power", _no_look, "CSV file of an external meter")
         return Domain(scope="wall", device_id=Path(path).name, parts=(channel,), u_sensor=U_SENSOR)
+
+
+def _around(trace: Trace, window: EnergyWindow) -> Trace:
+    """The rows of this pass, with one before and after it: the file holds those of others too."""
+    low = max(0, int(np.searchsorted(trace.times_ns, window.spans[0][0])) - 1)
+    high = int(np.searchsorted(trace.times_ns, window.spans[-1][1], "right")) + 1
+    return Trace(trace.times_ns[low:high], trace.values[low:high])
 
 
 def check_clock(tail: WallTail, ages_s: list[float]) -> None:

@@ -115,5 +115,5 @@ def test_limits_are_within():
 
 def test_a_tariff_needs_a_format_that_has_room_for_it(run):
     for options in (["--explain", "bert"], ["--format", "counts"]):
-        with pytest.raises(UsageError, match="--tariff goes with"):
+        with pytest.raises(UsageError, match="--tariff does not go with"):
             call(run.path, "--tariff", "0.1", *options)
