@@ -93,7 +93,11 @@ def _half_widths(cases: Sequence[CaseSummary]) -> list[str]:
     return [
         "+-: 95 % half-width of the gross energies of a row: sensor, window and spread of processes; without the "
         f"sensor, which errs alike in all runs on one device, +-{widest}{at_most}"
-        + (f"; of {alone} measured in one process: how processes differ is not known, and not in it" if alone else "")
+        + (
+            f"; in {alone} of {len(known)} rows there is one process only: how processes differ is not known, and not in it"
+            if alone
+            else ""
+        )
         + ("; longer windows (--energy 30) and more processes (--replicates) narrow it" if wide else "")
     ]
 
