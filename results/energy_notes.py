@@ -90,15 +90,13 @@ def _half_widths(cases: Sequence[CaseSummary]) -> list[str]:
     at_most = " at most" if len(set(precisions)) > 1 else ""
     wide = max(precisions) > WIDE
     alone = sum(case.num_processes == 1 for case in known)
+    one = f"; {alone} of {len(known)} rows are of one process: how processes differ is not known, and not in it"
+    narrow = "; longer windows (--energy 30) and more processes (--replicates) narrow it"
     return [
         "+-: 95 % half-width of the gross energies of a row: sensor, window and spread of processes; without the "
         f"sensor, which errs alike in all runs on one device, +-{widest}{at_most}"
-        + (
-            f"; in {alone} of {len(known)} rows there is one process only: how processes differ is not known, and not in it"
-            if alone
-            else ""
-        )
-        + ("; longer windows (--energy 30) and more processes (--replicates) narrow it" if wide else "")
+        + (one if alone else "")
+        + (narrow if wide else "")
     ]
 
 
