@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Literal
 
+from results.instance_record import Instance
 from results.records import (
     CaseSpec,
     Device,
@@ -27,7 +28,8 @@ from results.records import (
 #      steadiness of processes
 #   3  energy per step, item and token, per watt, net of idle, with half-widths and what it is of;
 #      electricity at a given tariff
-SUMMARY_SCHEMA_VERSION = 3
+#   4  the rented instance a run was made on
+SUMMARY_SCHEMA_VERSION = 4
 
 # A planned case without any measurement is "missing".
 SummaryStatus = Status | Literal["missing"]
@@ -205,6 +207,8 @@ class RunHeader(Record, frozen=True, kw_only=True):
     measure: MeasureSpec
     environment: Environment
     devices: tuple[Device, ...]
+    instance: Instance | None = None
+    instance_reason: str = ""
     notes: tuple[str, ...] = ()
 
 

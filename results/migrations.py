@@ -15,6 +15,7 @@ from results.records import SCHEMA_VERSION
 STEPS: dict[int, Callable[[dict[str, Any], str], dict[str, Any]]] = {
     1: lambda record, kind: _to_2(record, kind),
     2: lambda record, kind: _to_3(record, kind),
+    3: lambda record, kind: _to_4(record, kind),
 }
 
 
@@ -52,3 +53,10 @@ def _to_3(record: dict[str, Any], kind: str) -> dict[str, Any]:
         return record | {"measure": measure}
     reading = record.get("energy")
     return record | {"energy": [reading] if reading else []}
+
+
+def _to_4(record: dict[str, Any], kind: str) -> dict[str, Any]:
+    """Version 3 did not ask what is rented."""
+    if kind == "RunInfo":
+        return record | {"instance_reason": "made with a chipmark that did not look for one"}
+    return record

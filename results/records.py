@@ -14,6 +14,8 @@ import msgspec
 
 from results.energy_record import EnergyReading as EnergyReading
 from results.energy_record import Scenario as Scenario
+from results.environment_record import Environment as Environment
+from results.instance_record import Instance
 from results.process_stats import ProcessStats
 from results.record import GuardVerdict as GuardVerdict
 from results.record import Record as Record
@@ -25,7 +27,8 @@ from results.selfcheck_record import SelfCheck
 #   2  statistics of each process and the state of the machine in measurements, the self-check in
 #      run.json, a precision goal in the measuring limits
 #   3  energy is a list of readings, of each pass, meter and scope; limits of its windows
-SCHEMA_VERSION = 3
+#   4  the rented instance a run was made on
+SCHEMA_VERSION = 4
 
 Phase = Literal["train", "infer", "prefill", "decode"]
 Precision = Literal["fp32", "fp16", "bf16", "fp8", "int8"]
@@ -255,25 +258,6 @@ class Measurement(Record, frozen=True, kw_only=True):
     guards: tuple[Guard, ...] = ()
 
 
-class Environment(Record, frozen=True, kw_only=True):
-    """The machine and software a run was made with. Hostnames are stored hashed."""
-
-    chipmark_version: str
-    python_version: str
-    platform: str
-    cpu_name: str | None
-    cpu_count_logical: int | None
-    cpu_count_physical: int | None
-    cpu_count_usable: int | None
-    memory_bytes: int | None
-    packages: dict[str, str]
-    variables: dict[str, str]
-    host_id: str
-    container: str | None = None
-    load_average_1min: float | None = None
-    git_commit: str | None = None
-
-
 class PlannedCase(Record, frozen=True, kw_only=True):
     """A case, how often it is to be measured, its own ``energy_min_seconds`` if any."""
 
@@ -297,4 +281,6 @@ class RunInfo(Record, frozen=True, kw_only=True):
     plan: tuple[PlannedCase, ...]
     selfcheck: SelfCheck | None = None
     selfcheck_reason: str = ""
+    instance: Instance | None = None
+    instance_reason: str = ""  # why none is named
     notes: tuple[str, ...] = ()

@@ -71,6 +71,8 @@ def run_summary(run: StoredRun) -> RunSummary:
             measure=info.measure,
             environment=info.environment,
             devices=info.devices,
+            instance=info.instance,
+            instance_reason=info.instance_reason,
             notes=info.notes,
         ),
         cases=tuple(cases),

@@ -1,0 +1,57 @@
+"""Two scorecards for each device, training and inference; every cell says where it is from."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from results.record import Record
+
+SCORECARD_SCHEMA_VERSION = 1
+
+# measured: by chipmark, on this device. derived: from measured numbers and the price table or the device table.
+# published: by somebody else, cited. empty: neither, for the reason given.
+CellKind = Literal["measured", "derived", "published", "empty"]
+
+
+class Cell(Record, frozen=True, kw_only=True):
+    """One number of a scorecard, of one kind only."""
+
+    kind: CellKind
+    value: float | None = None
+    low: float | None = None  # of a range, where there is no single number
+    high: float | None = None
+    unit: str = ""
+    half_width: float | None = None  # 95 %, relative
+    source: str = ""  # run and case, price row, citation
+    reason: str = ""  # why it is empty
+    notes: tuple[str, ...] = ()
+
+
+class Scorecard(Record, frozen=True, kw_only=True):
+    """One workload, preset, shape and precision on one device: training or inference."""
+
+    mode: Literal["training", "inference"]
+    workload: str  # workload/preset and shape, or a published benchmark and its scenario
+    precision: str
+    batch_size: int | None
+    backend: str
+    cells: dict[str, Cell]  # row of the scorecard -> number
+
+
+class DeviceScorecards(Record, frozen=True, kw_only=True):
+    """All scorecards of one device; own and published ones are never in one card."""
+
+    device: str  # as its driver or publisher writes it
+    row: str | None  # of the device table
+    role: Literal["training", "inference", "both"] | None  # of that row
+    training: tuple[Scorecard, ...]
+    inference: tuple[Scorecard, ...]
+
+
+class ScorecardReport(Record, frozen=True, kw_only=True):
+    """What ``chipmark cost --scorecards --format json`` prints."""
+
+    schema_version: int = SCORECARD_SCHEMA_VERSION
+    run_ids: tuple[str, ...]
+    devices: tuple[DeviceScorecards, ...]
+    warnings: tuple[str, ...] = ()
