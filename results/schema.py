@@ -17,11 +17,13 @@ from results.baseline_records import BaselineEntry, BaselineSession, Superseded
 from results.baseline_report import CreateReport, EntryListing, Listing
 from results.case_summary import SUMMARY_SCHEMA_VERSION, RunSummary
 from results.comparison import ComparisonReport
-from results.cost import CostReport
+from results.cost_record import CostReport
 from results.count_check import CheckedRun
 from results.counts import ExpectedCounts
+from results.imported_record import ImportedFile
 from results.metrics import METRIC
 from results.records import SCHEMA_VERSION, Measurement, RunInfo
+from results.scorecard_record import ScorecardReport
 from results.selfcheck_record import SelfCheck
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -30,7 +32,9 @@ DOCUMENTS: dict[str, tuple[type[msgspec.Struct], str]] = {
     "run.json": (RunInfo, "what was asked for, where and with what; written before measuring"),
     "measurements.jsonl": (Measurement, "one finished replicate of one case a line"),
     "show --format json": (RunSummary, "derived: one summary a case"),
-    "cost --format json": (CostReport, "derived: one cost a case"),
+    "cost --format json": (CostReport, "derived: one cost a case and price"),
+    "cost --scorecards --format json": (ScorecardReport, "derived: training and inference scorecards of each device"),
+    "chipmark-imports/*.json": (ImportedFile, "results measured elsewhere, with their citations"),
     "show --format counts": (ExpectedCounts, "what a run must count up to; read by run --check"),
     "run --check --json": (CheckedRun, "derived: the summary and what is not as expected"),
     "compare --format json": (ComparisonReport, "derived: one verdict a case and metric"),
@@ -47,6 +51,10 @@ DOCUMENTS: dict[str, tuple[type[msgspec.Struct], str]] = {
 # Longest suffix first: "_per_s" is a rate, not seconds.
 UNIT_SUFFIXES = (
     ("_usd_per_hour", "USD/h"),
+    ("usd_per_busy_hour", "USD/h"),
+    ("usd_per_hour_min", "USD/h"),
+    ("usd_per_hour_median", "USD/h"),
+    ("usd_per_hour_max", "USD/h"),
     ("_usd_per_kwh", "USD/kWh"),
     ("usd_per_hour_billed", "USD/h"),
     ("usd_per_hour_attributed", "USD/h"),
@@ -58,6 +66,8 @@ UNIT_SUFFIXES = (
     ("_s", "s"),
     ("_j", "J"),
     ("_w", "W"),
+    ("_usd", "USD"),
+    ("_years", "a"),
 )
 
 
@@ -98,7 +108,7 @@ def unit_of(name: str) -> str | None:
     """The unit a field's name promises, or None."""
     if name in METRIC:
         return METRIC[name].unit
-    if name.startswith("usd_per_") and "hour" not in name:
+    if name == "usd" or (name.startswith(("usd_", "electricity_usd_")) and "hour" not in name):
         return "USD"
     return next((unit for suffix, unit in UNIT_SUFFIXES if name.endswith(suffix)), None)
 
