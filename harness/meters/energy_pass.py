@@ -35,8 +35,9 @@ BATCH_NS = 50_000_000
 # of 5 is 1.2 standard deviations of one wide.
 NUM_PHASES = 5
 # Pauses put the phases at random within each fifth of the longest known period, in random order. Simulated with
-# sensors of 100 and 20 ms, loads of 1/5 to 3 times their period: coverage of 97 to 100 %, 93 % at worst (20 ms, the
-# same period, a tenth of each step busy); with pauses of any length below 0.1 s the errors are twice as large.
+# sensors of 100 and 20 ms, loads of 1/5 to 3 times their period: coverage of 97 to 100 %, 92 % at worst (periods
+# that differ by 1 %, and 20 ms at the same period with a tenth of each step busy); with pauses of any
+# length below 0.1 s the errors are twice as large.
 PERIOD_S = 0.1
 # Shorter spans hold too few of a sensor's periods.
 MIN_PHASE_S = 1.0

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -64,25 +66,26 @@ def test_naive_counter_differences_are_within_their_bound() -> None:
 
 
 def phases(
-    random: np.random.Generator, sensor: Sensor, step_s: float, num: int = 4, count: bool = False
-) -> tuple[Estimate, float]:
-    """A pass on a part-time sensor: spans with pauses of random length between them.
+    random: np.random.Generator, sensor: Sensor, step_s: float, num: int = 4, count: bool = False,
+    pauses_s: Iterator[float] | None = None, duty: float = 0.5,
+) -> tuple[Estimate, float]:  # fmt: skip
+    """A pass on a part-time sensor: spans with pauses between them, of random length if they are not given.
 
     With ``count`` the sensor's power is added up by a counter, which is what is looked at.
     """
-    load = Load(step_s=step_s)
+    load = Load(step_s=step_s, duty=duty)
     traces, spans, energy_j, total_s, at_s = [], [], 0.0, 0.0, 3.0 + random.random()
     for _ in range(num):
         steps = max(1, round(2.6 / step_s))
         own = load._replace(begin_s=at_s, end_s=at_s + 0.3 + steps * step_s)
         start_s = at_s + np.ceil(0.3 / step_s) * step_s
         end_s = start_s + steps * step_s
-        own = own._replace(end_s=end_s + 0.1)
+        own = own._replace(end_s=end_s + (0.1 if pauses_s is None else 0.0))
         traces.append(sensor.power(own, looks(random, at_s, end_s + 0.02)))
         spans.append((round(start_s * NS), round(end_s * NS)))
         energy_j += float(own.energy_j(end_s) - own.energy_j(start_s))
         total_s += end_s - start_s
-        at_s = end_s + 0.1 + 0.1 * random.random()
+        at_s = end_s + (0.1 + 0.1 * random.random() if pauses_s is None else next(pauses_s))
     trace = Trace.of(np.concatenate([t.times_ns for t in traces]), np.concatenate([t.values for t in traces]))
     if count:
         seconds = np.diff(trace.times_ns, prepend=trace.times_ns[0]) / 1e9
