@@ -15,7 +15,7 @@ from typing import Any, Literal, NamedTuple
 
 import msgspec
 
-from results.device_names import KINDS, SAME_PEAKS_AT_MEMORY_GIB, lesser_word, row_name
+from results.device_names import KINDS, SAME_PEAKS_AT_MEMORY_GIB, lesser_word, row_name, shared_reason
 from results.errors import DeviceTableError, did_you_mean
 
 CONFIDENCES = ("high", "medium", "low", "none")
@@ -143,17 +143,28 @@ def match(table: DeviceTable, name: str, kind: str, memory_bytes: int | None) ->
         return DeviceMatch(None, "the device table holds no CPUs")
     row = table.rows.get(row_name(name, table.rows) or "")
     if row is None:
-        lesser = lesser_word(name)
+        lesser, shared = lesser_word(name), shared_reason(name)
         why = f", and {lesser!r} in its name marks another or lesser part" if lesser else ""
+        why += f": {shared}" if shared else ""
         return DeviceMatch(None, f"{name!r} is no name of a part in {table.path.name}{why}")
     if kind not in KINDS.get(row.vendor, (kind,)):
         return DeviceMatch(None, f"{name!r} is a {kind} device, but {row.device} is made by {row.vendor}")
-    listed = SAME_PEAKS_AT_MEMORY_GIB.get(row.device) or ((row.memory_gib,) if row.memory_gib else ())
-    if memory_bytes is not None and listed and not any(_same(size, memory_bytes / 2**30) for size in listed):
-        sizes = " or ".join(f"{size:g}" for size in listed)
+    if memory_bytes is not None and not memory_fits(row, memory_bytes / 2**30):
+        sizes = " or ".join(f"{size:g}" for size in memories_gib(row))
         has = f"{memory_bytes / 2**30:.1f} GiB"
         return DeviceMatch(None, f"{name!r} has {has}, {row.device} in {table.path.name} has {sizes}: another version")
     return DeviceMatch(row)
+
+
+def memories_gib(row: DeviceRow) -> tuple[float, ...]:
+    """The memory sizes that a row stands for, in GiB; empty where none is known."""
+    return SAME_PEAKS_AT_MEMORY_GIB.get(row.device) or ((row.memory_gib,) if row.memory_gib else ())
+
+
+def memory_fits(row: DeviceRow, memory_gib: float) -> bool:
+    """Whether a part with this memory in GiB may be the row's; a row without a memory takes any."""
+    listed = memories_gib(row)
+    return not listed or any(abs(size - memory_gib) <= MEMORY_TOLERANCE * size for size in listed)
 
 
 def peak_per_s(table: DeviceTable, found: DeviceMatch, precision: str) -> Figure:
@@ -179,10 +190,6 @@ def _figure(table: DeviceTable, row: DeviceRow, column: str, what: str, unit: fl
         why = f"the row of {row.device} in {table.path.name} has confidence {row.confidence}"
         return Figure(None, reason=f"{lead} not sourced: {why}")
     return Figure(cell * unit, f"{row.device} {what}, confidence {row.confidence}: {row.source}")
-
-
-def _same(listed_gib: float, actual_gib: float) -> bool:
-    return abs(listed_gib - actual_gib) <= MEMORY_TOLERANCE * listed_gib
 
 
 def _row(cells: dict[Any, Any], where: str) -> DeviceRow:

@@ -70,22 +70,15 @@ NOT_FOUND = [
     ("NVIDIA H20", "cuda"),
     ("NVIDIA H200 NVL", "cuda"),
     ("NVIDIA GH200 144G HBM3e", "cuda"),
-    ("NVIDIA GB300", "cuda"),
-    ("NVIDIA A100-PCIE-40GB", "cuda"),
-    ("NVIDIA A100 80GB PCIe", "cuda"),
     ("NVIDIA A100-SXM-64GB", "cuda"),
     ("NVIDIA A100-SXM4-40GB MIG 3g.20gb", "cuda"),
     ("NVIDIA A100X", "cuda"),
     ("NVIDIA A800-SXM4-80GB", "cuda"),
-    ("NVIDIA A10", "cuda"),
-    ("NVIDIA A30", "cuda"),
-    ("NVIDIA L40", "cuda"),
     ("NVIDIA L40G", "cuda"),
     ("NVIDIA L20", "cuda"),
     ("GRID T4-16Q", "cuda"),
     ("GRID A100D-80C", "cuda"),
     ("NVIDIA A100-40C", "cuda"),
-    ("NVIDIA T4G", "cuda"),
     ("T400 4GB", "cuda"),
     ("Tesla V100-PCIE-16GB", "cuda"),
     ("Tesla V100-SXM3-32GB", "cuda"),
@@ -96,7 +89,6 @@ NOT_FOUND = [
     ("NVIDIA GeForce RTX 5090 D", "cuda"),
     ("NVIDIA GeForce RTX 5090 Laptop GPU", "cuda"),
     ("NVIDIA GeForce RTX 2080 with Max-Q Design", "cuda"),
-    ("NVIDIA RTX PRO 6000 Blackwell Server Edition", "cuda"),
     ("Orin", "cuda"),  # four boards call their GPU so
     ("AMD Instinct MI300A", "rocm"),
     ("AMD Instinct MI300X VF", "rocm"),
@@ -120,7 +112,7 @@ def test_names_that_are_not_found(table: DeviceTable, name: str, kind: str) -> N
 def test_the_word_that_makes_a_lesser_part_is_named(table: DeviceTable) -> None:
     assert "'MIG' in its name marks" in match(table, "NVIDIA H100 80GB HBM3 MIG 1g.10gb", "cuda", None).reason
     assert "'Laptop' in its name" in match(table, "NVIDIA GeForce RTX 4090 Laptop GPU", "cuda", None).reason
-    assert "marks" not in match(table, "NVIDIA L40", "cuda", None).reason
+    assert "marks" not in match(table, "NVIDIA L20", "cuda", None).reason
 
 
 @pytest.mark.parametrize(
@@ -162,7 +154,7 @@ def test_one_word_more_is_another_device(table: DeviceTable, suffix: str, prefix
     for row, listed in DRIVER_NAMES.items():
         for name in listed:
             longer = f"{prefix}{name}{suffix}"
-            kind = {"NVIDIA": "cuda", "AMD": "rocm", "Intel": "hpu"}[table.rows[row].vendor]
+            kind = {"NVIDIA": "cuda", "AMD": "rocm", "Intel": "hpu"}.get(table.rows[row].vendor, "xla")
             if even(longer) not in real:
                 assert match(table, longer, kind, None).row is None, longer
 
@@ -184,7 +176,7 @@ def test_peaks_in_si_units_with_their_source(table: DeviceTable) -> None:
         ("NVIDIA A100-SXM4-80GB", "fp8", "peak not sourced: devices.csv has no fp8 figure for A100-80GB"),
         ("NVIDIA B300", "int8", "peak not sourced: devices.csv has no int8 figure for B300"),
         ("NVIDIA A10G", "fp32", "peak not sourced: the row of A10G in devices.csv has confidence low"),
-        ("NVIDIA L40", "bf16", "peak not sourced: 'NVIDIA L40' is no name of a part in devices.csv"),
+        ("NVIDIA L20", "bf16", "peak not sourced: 'NVIDIA L20' is no name of a part in devices.csv"),
         ("NVIDIA H100 PCIe", "mixed", "peak not sourced: devices.csv has no mixed figure for H100-PCIe"),
     ],
 )

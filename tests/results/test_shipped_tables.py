@@ -148,7 +148,7 @@ def test_the_tables_speak_of_their_sources_alone():
 def test_devices():
     with config_path("devices.csv").open(newline="") as file:
         devices = list(csv.DictReader(file))
-    assert len({d["device"] for d in devices}) == len(devices) == 59
+    assert len({d["device"] for d in devices}) == len(devices) == 78
     peaks = [name for name in devices[0] if name.endswith(("_tflops", "_tops"))]
     for d in devices:
         assert None not in d.values()
