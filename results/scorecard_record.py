@@ -13,12 +13,16 @@ SCORECARD_SCHEMA_VERSION = 1
 CellKind = Literal["measured", "derived", "published", "empty"]
 
 
+# chipmark: our own. published: of others, cited. imported: measured by the user with another tool.
+CardOrigin = Literal["chipmark", "published", "imported"]
+
+
 class Cell(Record, frozen=True, kw_only=True):
     """One number of a scorecard, of one kind only."""
 
     kind: CellKind
     value: float | None = None
-    low: float | None = None  # of a range, where there is no single number
+    low: float | None = None  # of a range: beside the value, or where there is no single number
     high: float | None = None
     unit: str = ""
     half_width: float | None = None  # 95 %, relative
@@ -28,14 +32,21 @@ class Cell(Record, frozen=True, kw_only=True):
 
 
 class Scorecard(Record, frozen=True, kw_only=True):
-    """One workload, preset, shape and precision on one device: training or inference."""
+    """One workload, preset, shape and precision on one device: training or inference.
+
+    A row that cannot be of the workload, or that its publisher does not report, is not in ``cells``.
+    """
 
     mode: Literal["training", "inference"]
+    origin: CardOrigin
     workload: str  # workload/preset and shape, or a published benchmark and its scenario
     precision: str
     batch_size: int | None
     backend: str
+    run_id: str = ""  # of our own
+    case_ids: dict[str, str] = {}  # phase -> case; prefill and decode of one workload share a card
     cells: dict[str, Cell]  # row of the scorecard -> number
+    notes: tuple[str, ...] = ()  # true of the whole card: invalid, emulated, failed guards, trademark
 
 
 class DeviceScorecards(Record, frozen=True, kw_only=True):

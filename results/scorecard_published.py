@@ -1,0 +1,160 @@
+"""Scorecards of what others published or the user imported: cited, and never in a card of our own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from results.imported_record import Citation, ImportedCost, ImportedResult
+from results.scorecard_dollars import price_text
+from results.scorecard_record import Cell, Scorecard
+from results.scorecard_rows import Mode
+
+# Row of the scorecard for each quantity that can be published.
+ROW_OF = {
+    "throughput": "throughput",
+    "latency": "latency",
+    "time_to_train": "time_to_train",
+    "power": "power",
+    "energy_per_query": "energy_per_query",
+}
+
+
+class Published(NamedTuple):
+    """The results of one system in one benchmark, that is of one card."""
+
+    results: Sequence[ImportedResult]
+    costs: Sequence[ImportedCost]
+
+
+def published_groups(results: Iterable[ImportedResult], costs: Sequence[ImportedCost]) -> list[Published]:
+    """Results of one system, benchmark and scenario together; a quantity that is there twice gets a second card."""
+    groups: dict[tuple[object, ...], list[dict[str, ImportedResult]]] = {}
+    for result in results:
+        cards = groups.setdefault(_key(result), [{}])
+        if result.quantity in cards[-1]:
+            cards.append({})
+        cards[-1][result.quantity] = result
+    return [
+        Published(list(card.values()), [cost for cost in costs if cost.result in card.values()])
+        for cards in groups.values()
+        for card in cards
+    ]
+
+
+def published_card(published: Published) -> Scorecard:
+    """The scorecard of one published system; holds only the rows that its publisher reports."""
+    first = published.results[0]
+    citation = first.citation
+    mode = _mode(first)
+    cells = {ROW_OF[result.quantity]: _cell(result) for result in published.results}
+    if first.power_w is not None and "power" not in cells:
+        cells["power"] = Cell(
+            kind="published", value=first.power_w, unit="W", source=_source(first), notes=_scope(first)
+        )
+    for cost in published.costs:
+        cells.update(_dollars(cost, mode))
+    return Scorecard(
+        mode=mode,
+        origin=first.origin,
+        workload=", ".join(filter(None, (citation.title, citation.benchmark, citation.scenario, citation.division))),
+        precision=first.precision or "not stated",
+        batch_size=first.batch_size,
+        backend=first.software or "not stated",
+        cells=cells,
+        notes=tuple(dict.fromkeys(_notes(published))),
+    )
+
+
+def citation_text(citation: Citation) -> str:
+    """All of a citation on one line, as its publisher asks it to be cited."""
+    named = (
+        citation.publisher, citation.title, citation.division, citation.category, citation.suite, citation.benchmark,
+        citation.scenario, f"submitted by {citation.submitter}" if citation.submitter else "",
+        f"result {citation.result_id}" if citation.result_id else "", citation.url,
+        f"retrieved {citation.retrieved}",
+    )  # fmt: skip
+    return ", ".join(part for part in named if part)
+
+
+def _key(result: ImportedResult) -> tuple[object, ...]:
+    cited = result.citation
+    return (
+        result.origin, _mode(result), cited.publisher, cited.title, cited.submitter, cited.division, cited.category,
+        cited.benchmark, cited.scenario, cited.result_id, result.system, result.accelerator, result.num_nodes,
+        result.num_accelerators, result.precision, result.batch_size, result.software,
+    )  # fmt: skip
+
+
+def _mode(result: ImportedResult) -> Mode:
+    return "training" if result.quantity == "time_to_train" or result.phase == "train" else "inference"
+
+
+def _source(result: ImportedResult) -> str:
+    return f"{citation_text(result.citation)}; row {result.row}"
+
+
+def _cell(result: ImportedResult) -> Cell:
+    notes = [*result.doubts]
+    if result.inferred:
+        notes.append("inferred by its publisher from another scenario, not measured")
+    if result.value_per_accelerator is not None:
+        notes.append(f"of the whole system; {result.value_per_accelerator:.4g} {result.unit} for each accelerator")
+    return Cell(kind="published", value=result.value, unit=result.unit, source=_source(result), notes=tuple(notes))
+
+
+def _scope(result: ImportedResult) -> tuple[str, ...]:
+    return (f"of {result.power_scope}",) if result.power_scope else ()
+
+
+def _dollars(cost: ImportedCost, mode: Mode) -> dict[str, Cell]:
+    """Dollars are ours: derived, and labelled so that nobody takes them for a result of the publisher."""
+    publisher = cost.result.citation.publisher
+    notes = (f"{cost.label}: not a result of {publisher}", f"of: {_source(cost.result)}")
+    source = _rate_source(cost)
+    unit = cost.result.unit.removesuffix("/s")
+    found = {}
+    rows = {"usd_per_run": (cost.usd_per_run, "$/run")}
+    if mode == "inference":
+        rows["usd_per_1m"] = (cost.usd_per_1m, f"$/1M {unit}")
+    for name, (values, text) in rows.items():
+        if values is None:
+            continue
+        low, median, high = values
+        spread = low != high
+        found[name] = Cell(
+            kind="derived",
+            value=None if spread else median,
+            low=low if spread else None,
+            high=high if spread else None,
+            unit=text,
+            source=source,
+            notes=(*notes, f"median ${median:.4g}") if spread else notes,
+        )
+    if not found and cost.reason:
+        row, text = ("usd_per_run", "$/run") if mode == "training" else ("usd_per_1m", f"$/1M {unit}")
+        found[row] = Cell(kind="empty", unit=text, reason=cost.reason)
+    return found
+
+
+def _rate_source(cost: ImportedCost) -> str:
+    if cost.price is not None:
+        return price_text(cost.price)
+    if cost.market is not None:
+        asked = cost.market
+        return f"market of {asked.accelerator}, {asked.pricing}: {asked.num_offers} offers, as of {asked.newest_as_of}"
+    return ""
+
+
+def _notes(published: Published) -> Iterable[str]:
+    for result in published.results:
+        citation = result.citation
+        count = f"{result.num_accelerators} x " if result.num_accelerators is not None else ""
+        nodes = f" in {result.num_nodes} node{'' if result.num_nodes == 1 else 's'}" if result.num_nodes else ""
+        yield f"{result.system}: {count}{result.accelerator or result.processor or 'not stated'}{nodes}"
+        if result.num_accelerators is None and result.num_accelerators_reason:
+            yield f"number of accelerators: {result.num_accelerators_reason}"
+        if citation.trademark:
+            yield citation.trademark
+    if published.results[0].origin == "imported":
+        yield "imported by the user: measured with another tool, not by chipmark"
