@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from results.cost_record import Basis, Cost, CostReport, MarketCost
-from results.price_match import PriceMatch
+from results.price_match import MarketRange, PriceMatch
 from results.scorecard_record import Cell
 
 # The machine a case was measured on comes before what it would cost elsewhere.
@@ -51,6 +51,13 @@ def price_text(price: PriceMatch) -> str:
     return f"{row.provider} {row.instance_type} ({what}), {region}, {row.pricing}, {usd}, as of {row.as_of}"
 
 
+def market_text(asked: MarketRange) -> str:
+    """``market of H100, on_demand: 12 offers of 5 providers, as of 2026-05-24 to 2026-08-03``, and the match rule."""
+    offers = f"{asked.num_offers} offers of {asked.num_providers} providers"
+    dates = f"as of {asked.oldest_as_of} to {asked.newest_as_of}"
+    return f"market of {asked.accelerator}, {asked.pricing}: {offers}, {dates}; match {asked.match_rule}"
+
+
 def _priced(priced: list[tuple[Cost, float]], name: str, unit: str) -> Cell:
     (cost, value), *others = priced
     share = f", attributed {cost.attribution}" if cost.headline == "attributed" and cost.attribution else ""
@@ -70,16 +77,12 @@ def _priced(priced: list[tuple[Cost, float]], name: str, unit: str) -> Cell:
 
 def _of_market(market: MarketCost, found: tuple[float, float, float], unit: str) -> Cell:
     low, median, high = found
-    asked = market.market
     return Cell(
         kind="derived",
         low=low,
         high=high,
         unit=unit,
-        source=(
-            f"market of {asked.accelerator}, {asked.pricing}: {asked.num_offers} offers of {asked.num_providers} "
-            f"providers, as of {asked.oldest_as_of} to {asked.newest_as_of}; match {asked.match_rule}"
-        ),
+        source=market_text(market.market),
         notes=(f"no instance is known: range of the market, median ${median:.4g}",),
     )
 

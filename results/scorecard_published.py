@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from results.imported_record import Citation, ImportedCost, ImportedResult
-from results.scorecard_dollars import price_text
+from results.scorecard_dollars import market_text, price_text
 from results.scorecard_record import Cell, Scorecard
 from results.scorecard_rows import Mode
 
@@ -140,10 +140,7 @@ def _dollars(cost: ImportedCost, mode: Mode) -> dict[str, Cell]:
 def _rate_source(cost: ImportedCost) -> str:
     if cost.price is not None:
         return price_text(cost.price)
-    if cost.market is not None:
-        asked = cost.market
-        return f"market of {asked.accelerator}, {asked.pricing}: {asked.num_offers} offers, as of {asked.newest_as_of}"
-    return ""
+    return "the price is not named" if cost.market is None else market_text(cost.market)
 
 
 def _notes(published: Published) -> Iterable[str]:
