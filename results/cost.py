@@ -20,8 +20,8 @@ from typing import Any, Literal
 
 from results.case_summary import SUMMARY_SCHEMA_VERSION, CaseSummary, RunHeader, RunSummary, SummaryStatus, TokenKind
 from results.cost_warnings import cost_warnings, on_accelerator
+from results.price_match import PriceMatch
 from results.price_row import PriceRow
-from results.pricing import PriceMatch
 from results.records import CaseSpec, Record, SupportLevel
 
 ACCELERATORS_PER_CASE = 1

@@ -8,8 +8,9 @@ from datetime import date
 
 from results.case_summary import RunHeader, RunSummary
 from results.price_age import age_warning
+from results.price_match import PriceMatch
 from results.price_row import PriceRow
-from results.pricing import PriceMatch, same_memory
+from results.pricing import same_memory
 from results.records import CaseSpec, Device
 from results.render import find_device
 

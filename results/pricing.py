@@ -14,82 +14,22 @@ Whatever was not unique is said in :attr:`PriceMatch.note`.
 
 from __future__ import annotations
 
-import csv
-import hashlib
-import io
-from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from collections.abc import Sequence
 
 from results.errors import PriceError, did_you_mean
+from results.price_cells import PRICE_UNITS as PRICE_UNITS
+from results.price_cells import PRICINGS as PRICINGS
+from results.price_match import Layer, PriceMatch
 from results.price_row import PriceRow
-from results.records import Record
+from results.price_table import PriceTable, date_rank, layer_key
+from results.price_table import load_prices as load_prices
 
-PRICINGS = ("on_demand", "spot", "reserved_1y", "reserved_3y", "capacity_block")
-PRICE_UNITS = ("instance", "accelerator", "chip")
 # Where a provider sells most and lists first; used only when no region was asked for.
 DEFAULT_REGIONS = (
     "us-east-1", "us-east-2", "us-east", "eastus", "eastus2", "us-central1", "us-east1", "us (base)",
     "all (uniform)",
 )  # fmt: skip
 MEMORY_TOLERANCE = 0.10  # usable memory is a few percent below the name's
-
-MatchRule = Literal["exact_type", "type_any_region"]
-
-
-class PriceTable(NamedTuple):
-    """All rows, and the SHA-256 of the file they were read from."""
-
-    path: Path
-    sha256: str
-    rows: list[PriceRow]
-
-
-class PriceMatch(Record, frozen=True, kw_only=True):
-    """A chosen price and how it was chosen."""
-
-    row: PriceRow
-    table_sha256: str
-    match_rule: MatchRule
-    note: str = ""  # what was chosen among, in words
-    prices_by_pricing: dict[str, float]  # the same type and region, other kinds of pricing
-
-
-def load_prices(path: Path | None = None) -> PriceTable:
-    """Read and check a price table.
-
-    Args:
-        path: a CSV file with the fields of :class:`results.records.PriceRow` as columns, in any
-            order; None for the one that chipmark ships.
-
-    Raises:
-        PriceError: the file is missing or a cell is wrong; the message names row and column.
-    """
-    from results.configs import config_path
-
-    file = path or config_path("prices.csv")
-    try:
-        content = file.read_bytes()
-        text = content.decode("utf-8-sig")
-    except OSError as error:
-        raise PriceError(f"{file}: the price table cannot be read: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise PriceError(f"{file}: the price table is not UTF-8: {error.reason} at byte {error.start}") from error
-    reader = csv.DictReader(io.StringIO(text, newline=""))
-    names = reader.fieldnames or []
-    missing = [name for name in PriceRow.__struct_fields__ if name not in names]
-    if missing:
-        raise PriceError(f"{file}: row 1: missing column {', '.join(missing)}")
-    rows: list[PriceRow] = []
-    seen: dict[tuple[object, ...], int] = {}
-    for cells in _each(reader, file):
-        # The number of the line in the file, as an editor counts.
-        row = _row(cells, f"{file}: row {reader.line_num}")
-        first = seen.setdefault(_identity(row), reader.line_num)
-        if first != reader.line_num:
-            raise PriceError(f"{file}: row {reader.line_num}: column instance_type: repeats row {first}")
-        rows.append(row)
-    return PriceTable(file, hashlib.sha256(content).hexdigest(), rows)
 
 
 def find(
@@ -109,7 +49,7 @@ def find(
     name = f"{provider}:{instance_type}"
     kinds = sorted({row.pricing for row in of_type})
     if pricing not in kinds:
-        raise PriceError(f"{name} has no {pricing} price in {table.path.name}; it has: {', '.join(kinds)}")
+        raise PriceError(f"{name} has no {pricing} price in {table.name}; it has: {', '.join(kinds)}")
     candidates = [row for row in of_type if row.pricing == pricing]
     regions = {row.region for row in candidates}
     if region is not None and region not in regions:
@@ -119,17 +59,44 @@ def find(
     row, offers_note = _newest_then_dearest(
         [row for row in candidates if row.region == chosen_region], accelerator_memory_gib
     )
+    layer = _layer(table, row)
     notes = [_region_note(candidates, row) if region is None and len(regions) > 1 else "", offers_note]
+    notes.append(_replaced_note(table, row, layer))
     return PriceMatch(
         row=row,
-        table_sha256=table.sha256,
+        layer=layer,
+        table_sha256=table.sha256[layer],
         match_rule="type_any_region" if region is None and len(regions) > 1 else "exact_type",
         note="; ".join(filter(None, notes)),
         prices_by_pricing={
-            kind: _newest_then_dearest(same, accelerator_memory_gib)[0].price_usd_per_hour
-            for kind in kinds
-            if (same := [r for r in of_type if r.pricing == kind and r.region == chosen_region])
+            kind: _price_of_kind([r for r in of_type if (r.pricing, r.region) == (kind, chosen_region)], row)
+            for kind in PRICINGS
         },
+    )
+
+
+def _price_of_kind(same: Sequence[PriceRow], chosen: PriceRow) -> float | None:
+    """What the chosen offer costs under another kind of pricing, in the same unit; None if the table has none."""
+    alike = [r for r in same if (r.unit, r.accelerator, r.accelerator_count) == _what(chosen)]
+    return _newest_then_dearest(alike, chosen.accelerator_memory_gib)[0].price_usd_per_hour if alike else None
+
+
+def _what(row: PriceRow) -> tuple[str, str | None, int]:
+    return row.unit, row.accelerator, row.accelerator_count
+
+
+def _layer(table: PriceTable, row: PriceRow) -> Layer:
+    return next(layer for other, layer in zip(table.rows, table.layers, strict=True) if other is row)
+
+
+def _replaced_note(table: PriceTable, row: PriceRow, layer: Layer) -> str:
+    """Says where a user's price stands in for a newer one."""
+    other = table.replaced.get(layer_key(row)) if layer != "shipped" else None
+    if other is None or date_rank(other) <= date_rank(row):
+        return ""
+    return (
+        f"this price of the {layer} table is of {row.as_of}; it stands in for a newer one: "
+        f"${other.price_usd_per_hour:g} of {other.as_of}"
     )
 
 
@@ -169,10 +136,10 @@ def _newest_then_dearest(rows: Sequence[PriceRow], accelerator_memory_gib: float
     if accelerator_memory_gib is not None and len(sizes) > 1:
         rows = [row for row in rows if same_memory(row.accelerator_memory_gib, accelerator_memory_gib)] or rows
     newest = {
-        size: max(_date_rank(row) for row in rows if row.accelerator_memory_gib == size)
+        size: max(date_rank(row) for row in rows if row.accelerator_memory_gib == size)
         for size in {row.accelerator_memory_gib for row in rows}
     }
-    offers = [row for row in rows if _date_rank(row) == newest[row.accelerator_memory_gib]]
+    offers = [row for row in rows if date_rank(row) == newest[row.accelerator_memory_gib]]
     offers.sort(key=lambda row: row.price_usd_per_hour)
     if len(offers) == 1:
         return offers[0], ""
@@ -187,97 +154,3 @@ def _newest_then_dearest(rows: Sequence[PriceRow], accelerator_memory_gib: float
 def same_memory(listed_gib: float | None, actual_gib: float) -> bool:
     """Whether a device's usable memory fits the memory a table lists for it."""
     return listed_gib is not None and abs(listed_gib - actual_gib) <= MEMORY_TOLERANCE * listed_gib
-
-
-def _date_rank(row: PriceRow) -> str:
-    return "" if row.as_of == "unknown" else row.as_of
-
-
-def _identity(row: PriceRow) -> tuple[object, ...]:
-    return tuple(getattr(row, n) for n in PriceRow.__struct_fields__ if n not in ("price_usd_per_hour", "source"))
-
-
-def _each(reader: csv.DictReader[str], file: Path) -> Iterator[dict[str, str]]:
-    """The reader's rows; what csv itself refuses (a cell of 128 KiB) is a PriceError."""
-    try:
-        yield from reader
-    except csv.Error as error:
-        raise PriceError(f"{file}: row {reader.line_num + 1}: {error}") from error
-
-
-def _row(cells: dict[str, str], where: str) -> PriceRow:
-    if None in cells or None in cells.values():
-        raise PriceError(f"{where}: has another number of cells than row 1")
-    values: dict[str, Any] = {}
-    for name in PriceRow.__struct_fields__:
-        try:
-            values[name] = _PARSERS[name](cells[name].strip())
-        except ValueError as error:
-            raise PriceError(f"{where}: column {name}: {error}") from error
-    if values["unit"] != "instance" and values["accelerator_count"] > 1:
-        raise PriceError(f"{where}: column accelerator_count: must be 1 where unit is {values['unit']}")
-    if (values["accelerator"] is None) != (values["accelerator_count"] == 0):
-        raise PriceError(f"{where}: column accelerator_count: must be 0 if and only if accelerator is empty")
-    return PriceRow(**values)
-
-
-def _text(cell: str) -> str:
-    if not cell:
-        raise ValueError("must not be empty")
-    return cell
-
-
-def _optional(parse: Callable[[str], Any]) -> Callable[[str], Any]:
-    return lambda cell: parse(cell) if cell else None
-
-
-def _count(cell: str) -> int:
-    if not cell.isascii() or not cell.isdigit():
-        raise ValueError(f"{cell!r} is not a whole number")
-    return int(cell)
-
-
-def _positive(cell: str) -> float:
-    try:
-        if not cell.isascii() or "_" in cell:  # float() takes more than a table should hold
-            raise ValueError(cell)
-        number = float(cell)
-    except ValueError:
-        raise ValueError(f"{cell!r} is not a number") from None
-    if not 0 < number < float("inf"):
-        raise ValueError(f"{cell!r} is not a positive number")
-    return number
-
-
-def _one_of(names: Sequence[str]) -> Callable[[str], str]:
-    def parse(cell: str) -> str:
-        if cell not in names:
-            raise ValueError(f"{cell!r} is none of {', '.join(names)}")
-        return cell
-
-    return parse
-
-
-def _date(cell: str) -> str:
-    from results.price_age import parse_date
-
-    if cell != "unknown":
-        parse_date(cell)
-    return cell
-
-
-_PARSERS: dict[str, Callable[[str], Any]] = {
-    "provider": _text,
-    "region": _optional(_text),
-    "instance_type": _text,
-    "accelerator": _optional(_text),
-    "accelerator_count": _count,
-    "accelerator_memory_gib": _optional(_positive),
-    "vcpus": _optional(_count),
-    "memory_gib": _optional(_positive),
-    "pricing": _one_of(PRICINGS),
-    "price_usd_per_hour": _positive,
-    "unit": _one_of(PRICE_UNITS),
-    "as_of": _date,
-    "source": _text,
-}
