@@ -35,8 +35,11 @@ def published_groups(results: Iterable[ImportedResult], costs: Sequence[Imported
         if result.quantity in cards[-1]:
             cards.append({})
         cards[-1][result.quantity] = result
+    costs_of: dict[ImportedResult, list[ImportedCost]] = {}
+    for cost in costs:
+        costs_of.setdefault(cost.result, []).append(cost)
     return [
-        Published(list(card.values()), [cost for cost in costs if cost.result in card.values()])
+        Published(list(card.values()), [cost for result in card.values() for cost in costs_of.get(result, [])])
         for cards in groups.values()
         for card in cards
     ]
