@@ -193,6 +193,8 @@ class MarketCost(Record, frozen=True, kw_only=True):
 
     run_id: str
     case_id: str
+    label: str = ""  # workload/preset phase precision batch backend@device options
+    item_unit: str | None = None
     market: MarketRange
     usd_per_1m_items: tuple[float, float, float] | None  # min, median, max
     usd_per_1m_tokens: tuple[float, float, float] | None
