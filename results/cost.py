@@ -1,173 +1,242 @@
-"""What a stored run costs on an instance type: rates per hour joined with measured rates.
+"""What stored runs cost at chosen prices: rates per hour joined with measured rates.
 
-With P the price per hour of the billed unit, N the accelerators in it and k = 1 the number a
-case uses:
-
-* billed = P for an instance: all of it is rented. P * k where single accelerators or chips
-  are sold.
-* attributed = P * k / N for a case on an accelerator: true only if the other N - k are kept
-  equally busy. A case on the CPU has no share of the accelerators and is billed only.
-* usd_per_1m_x = rate / (3600 * x_per_s) * 1e6, and usd_per_1k_steps likewise with 1e3.
-
-Measured rates are never scaled to N accelerators: contention between them was not measured.
+The formulae, and all arithmetic on prices and rates, are in :mod:`results.cost_frame`. Here a case and a price
+become a :class:`results.cost_record.Cost` with everything that a buyer must read beside the dollars.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import date
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
-from results.case_summary import SUMMARY_SCHEMA_VERSION, CaseSummary, RunHeader, RunSummary, SummaryStatus, TokenKind
-from results.cost_warnings import cost_warnings, on_accelerator
-from results.price_match import PriceMatch
-from results.price_row import PriceRow
-from results.records import CaseSpec, Record, SupportLevel
+from results.case_summary import CaseSummary, RunSummary
+from results.cost_notes import case_notes, rate_half_width
+from results.cost_record import Basis, Cost, CostReport, CostTerms, OwnedTerms, PricedRun
+from results.cost_terms import ACCELERATORS_PER_CASE as ACCELERATORS_PER_CASE
+from results.cost_terms import COST_COLUMNS as COST_COLUMNS
+from results.cost_terms import checked_terms
+from results.cost_warnings import cost_warnings, mismatch_reason, on_accelerator
+from results.electricity import Tariff, cost_of
+from results.imported_record import ImportedCost
+from results.price_match import MarketRange, PriceMatch
+from results.render import find_device
 
-ACCELERATORS_PER_CASE = 1
+# Of a case and of a price, in their order in Cost; filled by results.cost_frame.
+_COMPUTED = tuple(
+    f"{name}_{kind}"
+    for name, kinds in (
+        ("usd_per_hour", ("billed", "attributed")),
+        ("usd_per_1m_items", ("billed", "attributed", "low", "high")),
+        ("usd_per_1m_tokens", ("billed", "attributed", "low", "high")),
+        ("usd_per_1k_steps", ("billed", "attributed", "low", "high")),
+        ("usd_per_run", ("billed", "attributed")),
+    )
+    for kind in kinds
+)
 
-# Column of a cost -> (the measured rate it divides by, how many of it are priced).
-COST_COLUMNS = {
-    "usd_per_1m_items": ("throughput_per_s", 1e6),
-    "usd_per_1m_tokens": ("tokens_per_s", 1e6),
-    "usd_per_1k_steps": ("training_steps_per_s", 1e3),
-}
+
+NO_TERMS = CostTerms()
 
 
-class Cost(Record, frozen=True, kw_only=True):
-    """What one case costs; only an ``ok`` case has a cost, all others a reason.
+class RunPrices(NamedTuple):
+    """One run, and what its cases are priced by."""
 
-    ``*_billed``: the whole rented unit. ``*_attributed``: the case's share ``attribution`` of its
-    accelerators. ``headline`` names the one to quote.
+    summary: RunSummary
+    prices: tuple[tuple[PriceMatch, Basis], ...]
+    markets: tuple[MarketRange, ...] = ()  # where no instance is known
+
+
+class PlanTerms(NamedTuple):
+    """A training that is planned: see :class:`results.cost_record.TrainingPlan`."""
+
+    tokens: float
+    parameters: float
+    chips: int
+    efficiency: float = 1.0  # of scaling to so many chips
+
+
+class RankTerms(NamedTuple):
+    """What a case must keep to be ranked; None: no limit."""
+
+    max_latency_s: float | None = None
+    latency_percentile: Literal["p50", "p90", "p99"] = "p99"
+    min_throughput_per_s: float | None = None  # items
+
+
+class CostQuestion(NamedTuple):
+    """What is asked of the runs."""
+
+    terms: CostTerms = NO_TERMS
+    owned: OwnedTerms | None = None
+    plan: PlanTerms | None = None
+    rank: RankTerms | None = None
+
+
+def cost_report(
+    runs: Sequence[RunPrices], question: CostQuestion, today: date, imported: Sequence[ImportedCost] = ()
+) -> CostReport:
+    """Costs of every case of every run at every price, with provenance and warnings.
+
+    Args:
+        runs: with their prices.
+        question: terms, and what else is asked for.
+        today: for the age of prices.
+        imported: costs of results that were measured elsewhere, taken over as they are.
+
+    Raises:
+        UsageError: a term cannot be.
     """
-
-    case_id: str
-    case: CaseSpec
-    status: SummaryStatus
-    support: SupportLevel | None
-    reason: str = ""  # why there is no cost
-    item_unit: str | None
-    token_kind: TokenKind | None
-    throughput_per_s: float | None
-    tokens_per_s: float | None
-    training_steps_per_s: float | None
-    headline: Literal["attributed", "billed"] | None = None
-    attribution: str | None = None  # k/N
-    attribution_reason: str = ""
-    usd_per_hour_billed: float | None = None
-    usd_per_hour_attributed: float | None = None
-    usd_per_1m_items_billed: float | None = None
-    usd_per_1m_items_attributed: float | None = None
-    usd_per_1m_tokens_billed: float | None = None
-    usd_per_1m_tokens_attributed: float | None = None
-    usd_per_1k_steps_billed: float | None = None
-    usd_per_1k_steps_attributed: float | None = None
-
-
-class CostReport(Record, frozen=True, kw_only=True):
-    """What ``chipmark cost --format json`` prints."""
-
-    schema_version: int = SUMMARY_SCHEMA_VERSION
-    run: RunHeader
-    price: PriceMatch
-    utilisation: float = 1.0  # the measured rates, kept up all the time
-    cases: tuple[Cost, ...]
-    counts: dict[str, int]
-    warnings: tuple[str, ...] = ()
-
-
-def cost_report(summary: RunSummary, price: PriceMatch, today: date) -> CostReport:
-    """Costs of every case, with provenance and warnings. ``today`` is for the price's age."""
+    tariff = checked_terms(question.terms)
+    cases = [
+        cost
+        for run in runs
+        for price, basis in run.prices
+        for cost in cost_rows(run.summary, price, basis, question.terms, tariff)
+    ]
     return CostReport(
-        run=summary.run,
-        price=price,
-        cases=tuple(cost_rows(summary, price.row)),
-        counts=summary.counts,
-        warnings=(*cost_warnings(summary, price, today), *summary.warnings),
+        runs=tuple(
+            PricedRun(run=run.summary.run, instance=run.summary.run.instance, counts=run.summary.counts) for run in runs
+        ),
+        terms=question.terms,
+        cases=tuple(cases),
+        imported=tuple(imported),
+        warnings=tuple(dict.fromkeys(_warnings(runs, today))),
     )
 
 
-def cost_rows(summary: RunSummary, price: PriceRow) -> list[Cost]:
-    """One cost for each case, in the order of the plan; a case without a cost has a reason."""
+def cost_rows(
+    summary: RunSummary,
+    price: PriceMatch,
+    basis: Basis = "given",
+    terms: CostTerms = NO_TERMS,
+    tariff: Tariff | None = None,
+) -> list[Cost]:
+    """One cost for each case, in the order of the plan; a case without a cost has a reason.
+
+    Args:
+        summary: the run.
+        price: of the machine.
+        basis: whether the run was made on it.
+        terms: checked (:func:`results.cost_terms.checked_terms`).
+        tariff: of electricity, if it is asked for.
+    """
+    if not summary.cases:
+        return []
     import numpy as np
     import pandas as pd
 
-    cases = pd.DataFrame([_case_row(summary, case, price) for case in summary.cases])
-    if cases.empty:
-        return []
-    prices = pd.DataFrame([{"price_usd_per_hour": price.price_usd_per_hour}])
-    merged = cases.merge(prices, how="cross")
-    merged["usd_per_hour_billed"] = merged["price_usd_per_hour"].where(merged["reason"] == "")
-    merged["usd_per_hour_attributed"] = merged["usd_per_hour_billed"] * merged["share"]
-    for name, (rate_name, number) in COST_COLUMNS.items():
-        rate = merged[rate_name].astype("float64")
-        for kind in ("billed", "attributed"):
-            merged[f"{name}_{kind}"] = merged[f"usd_per_hour_{kind}"] / (3600 * rate) * number
-    computed = [f"{name}_{kind}" for name in ("usd_per_hour", *COST_COLUMNS) for kind in ("billed", "attributed")]
-    values = merged[computed].astype(object).where(np.isfinite(merged[computed].astype("float64")), None)
+    from results.cost_frame import add_costs, price_fields, refusals
+
+    frame = pd.DataFrame([_case_row(summary, case, price, basis) for case in summary.cases])
+    frame = frame.assign(**price_fields(price, terms))
+    frame = add_costs(frame.assign(no_cost=refusals(frame)), terms)
+    names = [*_COMPUTED, "run_time_s"]
+    values = frame[names].astype(object).where(np.isfinite(frame[names]), None)
     return [
-        _cost(case, row, numbers)
-        for case, row, numbers in zip(summary.cases, merged.to_dict("records"), values.to_dict("records"), strict=True)
+        _cost(summary, case, price, basis, row, numbers, tariff)
+        for case, row, numbers in zip(summary.cases, frame.to_dict("records"), values.to_dict("records"), strict=True)
     ]
 
 
-def _case_row(summary: RunSummary, case: CaseSummary, price: PriceRow) -> dict[str, Any]:
-    accelerated = on_accelerator(summary.run.devices, case.case)
-    share, why = _share(accelerated, price)
+def _case_row(summary: RunSummary, case: CaseSummary, price: PriceMatch, basis: Basis) -> dict[str, Any]:
+    device = find_device(summary.run.devices, case.case)
     return {
+        "status": case.status,
+        "reason": case.reason,
+        "item_unit": case.item_unit,
+        "device": case.case.device,
+        "phase": case.case.phase,
+        "accelerated": on_accelerator(summary.run.devices, case.case),
         "throughput_per_s": _float(case.throughput_per_s),
+        "throughput_per_s_reason": case.throughput_per_s_reason,
         "tokens_per_s": _float(case.tokens_per_s),
         "training_steps_per_s": _float(case.steps_per_s if case.case.phase == "train" else None),
-        "share": _float(share),
-        "attribution_reason": why,
-        "reason": _no_cost_reason(case, accelerated, price),
+        "mismatch": mismatch_reason(device, price.row) if basis == "what_if" else "",
     }
 
 
-def _share(accelerated: bool, price: PriceRow) -> tuple[float | None, str]:
-    """k/N, or None with the reason."""
-    if not accelerated:
-        return None, "a case on the CPU has no share of the accelerators" if price.accelerator_count else ""
-    if price.accelerator_count == 0:
-        return None, "the instance holds no accelerator"
-    return ACCELERATORS_PER_CASE / price.accelerator_count, ""
-
-
-def _no_cost_reason(case: CaseSummary, accelerated: bool, price: PriceRow) -> str:
-    if case.status == "missing":
-        return case.reason
-    if case.status != "ok":
-        return f"{case.status}: {case.reason or 'no reason was given'}"
-    if accelerated and price.accelerator_count == 0:
-        return f"measured on {case.case.device}, but {price.instance_type} holds no accelerator"
-    return case.throughput_per_s_reason
-
-
-def _cost(case: CaseSummary, row: dict[Any, Any], numbers: dict[Any, Any]) -> Cost:
+def _cost(
+    summary: RunSummary,
+    case: CaseSummary,
+    price: PriceMatch,
+    basis: Basis,
+    row: dict[Any, Any],
+    numbers: dict[Any, Any],
+    tariff: Tariff | None,
+) -> Cost:
     has_share = numbers["usd_per_hour_attributed"] is not None
-    headline: Literal["attributed", "billed"] | None = None
-    if numbers["usd_per_hour_billed"] is not None:
-        headline = "attributed" if has_share else "billed"
+    half_width, why = rate_half_width(case)
     return Cost(
+        run_id=summary.run.run_id,
         case_id=case.case_id,
         case=case.case,
         status=case.status,
         support=case.support,
-        reason=row["reason"],
+        basis=basis,
+        reason=row["no_cost"],
+        notes=case_notes(case),
         item_unit=case.item_unit,
         token_kind=case.token_kind,
         throughput_per_s=case.throughput_per_s,
         tokens_per_s=case.tokens_per_s,
         training_steps_per_s=case.steps_per_s if case.case.phase == "train" else None,
-        headline=headline,
-        attribution=f"{ACCELERATORS_PER_CASE}/{round(ACCELERATORS_PER_CASE / row['share'])}" if has_share else None,
+        latency_p50_s=case.latency_p50_s,
+        latency_p99_s=case.latency_p99_s,
+        latency_p99_s_reason=case.latency_p99_s_reason,
+        rate_half_width=half_width,
+        rate_half_width_reason=why,
+        price=price,
+        headline=None if row["no_cost"] else "attributed" if has_share else "billed",
+        attribution=f"{ACCELERATORS_PER_CASE}/{price.row.accelerator_count}" if has_share else None,
         attribution_reason="" if has_share else row["attribution_reason"],
+        run_reason=row["run_reason"],
         **numbers,
+        **_electricity(case, row["no_cost"], tariff),
     )
+
+
+def _electricity(case: CaseSummary, no_cost: str, tariff: Tariff | None) -> dict[str, Any]:
+    """The electricity of a case that has a cost; never part of the rent, never added to it."""
+    if tariff is None:
+        return {}
+    if no_cost:
+        return {"electricity_reason": no_cost}
+    found = cost_of(case, tariff)
+    return {
+        "electricity_usd_per_1m_items": found.usd_per_1m_items,
+        "electricity_usd_per_1m_tokens": found.usd_per_1m_tokens,
+        "electricity_usd_per_1k_steps": found.usd_per_1k_steps if case.case.phase == "train" else None,
+        "electricity_scope": found.energy_scope,
+        "electricity_half_width": found.half_width,
+        "electricity_reason": found.reason,
+    }
 
 
 def _float(value: float | None) -> float:
     return float("nan") if value is None else value
+
+
+def _warnings(runs: Sequence[RunPrices], today: date) -> list[str]:
+    several = sum(len(run.prices) for run in runs) > 1
+    warnings = []
+    for run in runs:
+        for price, basis in run.prices:
+            name = f"{price.row.provider}:{price.row.instance_type}: " if several else ""
+            warnings += [f"{name}{text}" for text in cost_warnings(run.summary, price, basis, today)]
+        warnings += run.summary.warnings
+    return warnings
+
+
+def headline_usd(cost: Cost, name: str) -> float | None:
+    """The cost to quote, attributed or billed; None where there is none.
+
+    Args:
+        cost: of a case.
+        name: ``usd_per_1m_items``, ``usd_per_1m_tokens``, ``usd_per_1k_steps``, ``usd_per_hour`` or ``usd_per_run``.
+    """
+    value: float | None = getattr(cost, f"{name}_{cost.headline}") if cost.headline else None
+    return value
 
 
 def attributed_cases(cases: Sequence[Cost]) -> list[Cost]:
