@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+import functools
 import statistics
 from collections.abc import Iterable
-from typing import Any
 
 from results.device_names import accelerator_row
 from results.price_match import MarketRange
 from results.price_row import PriceRow
 from results.price_table import PriceTable, date_rank
-from results.pricing import DEFAULT_REGIONS
+from results.pricing import region_rank
 
 
 def market(
@@ -30,19 +30,23 @@ def market(
     Returns:
         None if nobody in the table offers it.
     """
+    # Names are few and rows may be a million.
+    row_of = functools.lru_cache(maxsize=None)(accelerator_row)
     rows = [
         row for row in table.rows
         if row.pricing == pricing and row.accelerator is not None and provider in (None, row.provider)
-        and accelerator_row(row.accelerator, row.accelerator_memory_gib) == accelerator
+        and row_of(row.accelerator, row.accelerator_memory_gib) == accelerator
     ]  # fmt: skip
+    region_of = _main_region(rows)
     offers: dict[tuple[str, str], PriceRow] = {}
     for row in rows:
         key = (row.provider, row.instance_type)
-        if key not in offers or _rank(row) > _rank(offers[key]):
+        there = offers.get(key)
+        if row.region == region_of[key] and (there is None or _later_dearer(row) > _later_dearer(there)):
             offers[key] = row
     if not offers:
         return None
-    prices = [row.price_usd_per_hour / row.accelerator_count for row in offers.values()]
+    prices = [_per_accelerator(row) for row in offers.values()]
     dates = _dates(offers.values())
     return MarketRange(
         accelerator=accelerator,
@@ -59,12 +63,21 @@ def market(
     )
 
 
-def _rank(row: PriceRow) -> tuple[Any, ...]:
-    """Later is taken: the main region, then the newest, then the dearest."""
-    place = DEFAULT_REGIONS.index(row.region) if row.region in DEFAULT_REGIONS else len(DEFAULT_REGIONS)
-    # Of regions that are none of the main ones the first by name, as in find.
-    name = tuple(-ord(letter) for letter in row.region or "\U0010ffff")
-    return -place, name, date_rank(row), row.price_usd_per_hour
+def _main_region(rows: Iterable[PriceRow]) -> dict[tuple[str, str], str | None]:
+    """The region of each (provider, type), as :func:`results.pricing.find` chooses it."""
+    chosen: dict[tuple[str, str], str | None] = {}
+    for row in rows:
+        key = (row.provider, row.instance_type)
+        chosen[key] = min(chosen.get(key, row.region), row.region, key=region_rank)
+    return chosen
+
+
+def _later_dearer(row: PriceRow) -> tuple[str, float]:
+    return date_rank(row), _per_accelerator(row)
+
+
+def _per_accelerator(row: PriceRow) -> float:
+    return row.price_usd_per_hour / row.accelerator_count
 
 
 def _dates(rows: Iterable[PriceRow]) -> list[str]:

@@ -253,7 +253,7 @@ def price_csv(rows: Iterable[PriceRow]) -> str:
     writer.writerow(COLUMNS)
     for row in rows:
         cells = [getattr(row, name) for name in COLUMNS]
-        writer.writerow(["" if c is None else f"{c:.10g}" if isinstance(c, float) else c for c in cells])
+        writer.writerow(["" if c is None else repr(c).removesuffix(".0") if isinstance(c, float) else c for c in cells])
     return out.getvalue()
 
 

@@ -9,6 +9,9 @@ accelerator is sold at very different prices. The choice, in order:
 3. date: the newest ``as_of`` of each accelerator memory; ``unknown`` is the oldest;
 4. price: the dearest of what is still left, so that a cost is never flattered.
 
+Names are taken as they stand; another case is suggested, not guessed. A name that is sold as an
+instance is never priced by a row of an accelerator alone.
+
 Whatever was not unique is said in :attr:`PriceMatch.note`.
 """
 
@@ -55,7 +58,7 @@ def find(
     if region is not None and region not in regions:
         shown = ", ".join(sorted(map(region_text, regions)))
         raise PriceError(f"{name} has no {pricing} price in region {region!r}; it has: {shown}")
-    chosen_region = region if region is not None else min(regions, key=_region_rank)
+    chosen_region = region if region is not None else min(regions, key=region_rank)
     row, offers_note = _newest_then_dearest(
         [row for row in candidates if row.region == chosen_region], accelerator_memory_gib
     )
@@ -108,15 +111,23 @@ def region_text(region: str | None) -> str:
 def _rows_of_type(rows: Sequence[PriceRow], provider: str, instance_type: str) -> list[PriceRow]:
     of_provider = [row for row in rows if row.provider == provider]
     if not of_provider:
-        raise PriceError(f"unknown provider {provider!r}{did_you_mean(provider, {r.provider for r in rows})}")
+        raise PriceError(f"unknown provider {provider!r}{_suggest(provider, {r.provider for r in rows})}")
     of_type = [row for row in of_provider if row.instance_type == instance_type]
     if not of_type:
         known = {row.instance_type for row in of_provider}
-        raise PriceError(f"unknown {provider} instance {instance_type!r}{did_you_mean(instance_type, known)}")
-    return of_type
+        raise PriceError(f"unknown {provider} instance {instance_type!r}{_suggest(instance_type, known)}")
+    # The price of an attached accelerator leaves out the host: beside an instance's it would look cheap.
+    return [row for row in of_type if row.unit == "instance"] or of_type
 
 
-def _region_rank(region: str | None) -> tuple[int, str]:
+def _suggest(name: str, known: set[str]) -> str:
+    """Close matches, those that differ by case alone first."""
+    same = {other for other in known if other.casefold() == name.casefold()}
+    return did_you_mean(name, same or known)
+
+
+def region_rank(region: str | None) -> tuple[int, str]:
+    """The least is taken where no region was asked for: a main one, else the first by name, else none stated."""
     if region in DEFAULT_REGIONS:
         return DEFAULT_REGIONS.index(region), ""
     return len(DEFAULT_REGIONS) + (region is None), region or ""
