@@ -49,6 +49,11 @@ def user_prices_path() -> Path:
     return (Path(settings) if settings else Path.home() / ".config") / "chipmark" / "prices.csv"
 
 
+def has_user_prices() -> bool:
+    """Whether the user's file is there, or was named and so must be."""
+    return bool(os.environ.get(USER_FILE_VARIABLE)) or os.path.lexists(user_prices_path())
+
+
 def load_prices(path: Path | None = None, layer: Layer | None = None, today: date | None = None) -> PriceTable:
     """Read and check one price table.
 
@@ -89,9 +94,8 @@ def load_layers(given: Path | None = None) -> PriceTable:
         PriceError: as :func:`load_prices`, for any of them.
     """
     table = load_prices()
-    user = user_prices_path()
-    if os.path.lexists(user) or os.environ.get(USER_FILE_VARIABLE):
-        table = lay_over(table, load_prices(user, "user"))
+    if has_user_prices():
+        table = lay_over(table, load_prices(user_prices_path(), "user"))
     if given is not None:
         table = lay_over(table, load_prices(given, "given"))
     return table
@@ -148,13 +152,26 @@ def read_rows(content: bytes, where: str, today: date | None) -> Iterator[tuple[
     Raises:
         PriceError: something is wrong with the file, its header or a row.
     """
+    for line, row in try_rows(content, where, today):
+        if isinstance(row, PriceError):
+            raise row
+        yield line, row
+
+
+def try_rows(content: bytes, where: str, today: date | None) -> Iterator[tuple[int, PriceRow | PriceError]]:
+    """As :func:`read_rows`, with what is wrong with a row in the row's place; a wrong header is still raised."""
     reader, currency = open_table(content, where)
     latest = None if today is None else str(today + timedelta(days=1))  # elsewhere it is tomorrow
     for cells in each(reader, where):
         place = f"{where}: row {reader.line_num}"
-        if currency and (cells.get(currency) or "").strip().upper() not in ("", "USD"):
-            raise PriceError(f"{place}: column {currency}: {cells[currency]!r}: prices must be in USD")
-        yield reader.line_num, _parsed(cells, place, latest, today)
+        found: PriceRow | PriceError
+        try:
+            if currency and (cells.get(currency) or "").strip().upper() not in ("", "USD"):
+                raise PriceError(f"{place}: column {currency}: {cells[currency]!r}: prices must be in USD")
+            found = _parsed(cells, place, latest, today)
+        except PriceError as error:
+            found = error
+        yield reader.line_num, found
 
 
 def open_table(content: bytes, where: str) -> tuple[csv.DictReader[str], str | None]:

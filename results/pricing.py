@@ -48,7 +48,7 @@ def find(
     Raises:
         PriceError: the table has no such provider, type, pricing or region; says what it has.
     """
-    of_type = _rows_of_type(table.rows, provider, instance_type)
+    of_type = rows_of_type(table.rows, provider, instance_type)
     name = f"{provider}:{instance_type}"
     kinds = sorted({row.pricing for row in of_type})
     if pricing not in kinds:
@@ -108,22 +108,27 @@ def region_text(region: str | None) -> str:
     return region or "(no region stated)"
 
 
-def _rows_of_type(rows: Sequence[PriceRow], provider: str, instance_type: str) -> list[PriceRow]:
+def rows_of_type(rows: Sequence[PriceRow], provider: str, instance_type: str) -> list[PriceRow]:
+    """The rows that may price an instance type.
+
+    Raises:
+        PriceError: there is no such provider or type; says what there is.
+    """
     of_provider = [row for row in rows if row.provider == provider]
     if not of_provider:
-        raise PriceError(f"unknown provider {provider!r}{_suggest(provider, {r.provider for r in rows})}")
+        raise PriceError(f"unknown provider {provider!r}{suggest(provider, {r.provider for r in rows})}")
     of_type = [row for row in of_provider if row.instance_type == instance_type]
     if not of_type:
         known = {row.instance_type for row in of_provider}
-        raise PriceError(f"unknown {provider} instance {instance_type!r}{_suggest(instance_type, known)}")
+        raise PriceError(f"unknown {provider} instance {instance_type!r}{suggest(instance_type, known)}")
     # The price of an attached accelerator leaves out the host: beside an instance's it would look cheap.
     return [row for row in of_type if row.unit == "instance"] or of_type
 
 
-def _suggest(name: str, known: set[str]) -> str:
-    """Close matches, those that differ by case alone first."""
-    same = {other for other in known if other.casefold() == name.casefold()}
-    return did_you_mean(name, same or known)
+def suggest(name: str, known: set[str]) -> str:
+    """The tail of a message about an unknown name; those that differ by case alone come first."""
+    same = sorted(other for other in known if other.casefold() == name.casefold())
+    return f"; did you mean {' or '.join(map(repr, same))}?" if same else did_you_mean(name, known)
 
 
 def region_rank(region: str | None) -> tuple[int, str]:

@@ -17,6 +17,7 @@ COMMANDS = {
     "cost": ("harness.cli.cost", "Dollars of a stored run on a cloud instance."),
     "devices": ("harness.cli.devices", "What is here, what can be measured on it, and what not and why."),
     "list": ("harness.cli.list", "Workloads, suites, backends, precisions and meters."),
+    "prices": ("harness.cli.prices", "Prices of cloud instances: list, show, check, import, refresh."),
     "run": ("harness.cli.run", "Measure a suite on this machine and store the run."),
     "schema": ("harness.cli.schema", "JSON Schema of everything chipmark stores."),
     "selfcheck": ("harness.cli.selfcheck", "What this machine and this harness can resolve."),
