@@ -1,6 +1,6 @@
 """What stored runs cost at chosen prices: rates per hour joined with measured rates.
 
-The formulae, and all arithmetic on prices and rates, are in :mod:`results.cost_frame`. Here a case and a price
+The formulae, and all arithmetic on prices and rates, are in :mod:`results.cost_arithmetic`. Here a case and a price
 become a :class:`results.cost_record.Cost` with everything that a buyer must read beside the dollars.
 """
 
@@ -15,14 +15,14 @@ from results.cost_notes import case_notes, rate_half_width
 from results.cost_record import Basis, Cost, CostReport, CostTerms, OwnedTerms, PricedRun
 from results.cost_terms import ACCELERATORS_PER_CASE as ACCELERATORS_PER_CASE
 from results.cost_terms import COST_COLUMNS as COST_COLUMNS
-from results.cost_terms import checked_terms
+from results.cost_terms import NO_TERMS, checked_terms
 from results.cost_warnings import cost_warnings, mismatch_reason, on_accelerator
 from results.electricity import Tariff, cost_of
 from results.imported_record import ImportedCost
 from results.price_match import MarketRange, PriceMatch
 from results.render import find_device
 
-# Of a case and of a price, in their order in Cost; filled by results.cost_frame.
+# Of a case and of a price, in their order in Cost; filled by results.cost_arithmetic.
 _COMPUTED = tuple(
     f"{name}_{kind}"
     for name, kinds in (
@@ -34,9 +34,6 @@ _COMPUTED = tuple(
     )
     for kind in kinds
 )
-
-
-NO_TERMS = CostTerms()
 
 
 class RunPrices(NamedTuple):
@@ -126,7 +123,7 @@ def cost_rows(
     import numpy as np
     import pandas as pd
 
-    from results.cost_frame import add_costs, price_fields, refusals
+    from results.cost_arithmetic import add_costs, price_fields, refusals
 
     frame = pd.DataFrame([_case_row(summary, case, price, basis) for case in summary.cases])
     frame = frame.assign(**price_fields(price, terms))

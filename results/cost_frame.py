@@ -1,174 +1,196 @@
-"""Dollars of many cases at many prices: all arithmetic that turns a price and a rate into a cost.
+"""Frames of stored runs (``results.frame.load``) merged with prices: many measurements at once.
 
-With P the price per hour of the billed unit, N the accelerators in it, k the number a case uses, u the
-utilisation and l the fraction of spot time that is lost (0 for all other kinds of pricing):
-
-* billed = P for an instance: all of it is rented. P * k where single accelerators or chips are sold.
-* attributed = P * k / N for a case on an accelerator: true only if the other N - k are kept equally busy.
-  A case on the CPU has no share of the accelerators and is billed only.
-* usd_per_1m_x = rate / (3600 * x_per_s * u * (1 - l)) * 1e6, and usd_per_1k_steps likewise with 1e3.
-* usd_per_run = rate * run_time_s / 3600 / goodput / (1 - l), with
-  run_time_s = steps / steps_per_s + startup_s + checkpoint_s. A training run holds its machine from start to
-  end, so the utilisation is not in it; what goodput leaves out must not be in l as well.
-
-Measured rates are never scaled to N accelerators: contention between them was not measured.
+The arithmetic is that of :mod:`results.cost_arithmetic`, as in ``chipmark cost``. What needs more than one case, and
+all warnings, are in ``chipmark cost`` alone.
 
 pandas takes most of a second to import: import this module late.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from results.cost_record import CostTerms
-from results.cost_terms import ACCELERATORS_PER_CASE, COST_COLUMNS
+from results.cost_arithmetic import add_costs, price_fields, refusals
+from results.cost_record import Basis, CostTerms
+from results.cost_terms import ACCELERATORS_PER_CASE, COST_COLUMNS, NO_TERMS, checked_terms
+from results.cost_warnings import mismatch_reason
+from results.errors import PriceError
+from results.frame import INSTANCE_COLUMNS
 from results.price_match import PriceMatch
+from results.price_row import PriceRow
+from results.price_table import PriceTable
+from results.pricing import find
+from results.records import Device
 
-# Items of the workloads that measure ceilings of a device: nobody buys them.
-CEILING_UNITS = ("matmul", "byte")
-NO_CEILING = "a ceiling of the device, not a workload: it has no price"
-CPU_HAS_NO_SHARE = "a case on the CPU has no share of the accelerators"
+NO_INSTANCE = "the run names no instance type"
+# Columns that with_prices adds, beside price_<name> for each name of results.price_row.PriceRow.
+PRICE_COLUMNS = ("price_layer", "price_table_sha256", "price_match_rule")
+_NUMBERS = ("accelerator_count", "accelerator_memory_gib", "vcpus", "memory_gib", "price_usd_per_hour")
+DOLLAR_COLUMNS = (
+    "usd_per_hour_billed",
+    "usd_per_hour_attributed",
+    *(f"{name}_{kind}" for name in COST_COLUMNS for kind in ("billed", "attributed", "low", "high")),
+    "run_time_s",
+    "usd_per_run_billed",
+    "usd_per_run_attributed",
+)
+TEXT_COLUMNS = ("cost_reason", "headline", "attribution", "attribution_reason", "run_reason")
 
 
-def price_fields(match: PriceMatch, terms: CostTerms) -> dict[str, Any]:
-    """What :func:`add_costs` must know of one price.
+class _Chosen(NamedTuple):
+    """Prices, and for each row of the result which of the measurements and of the prices it is of."""
 
-    ``price_low`` and ``price_high`` are dollars per useful hour over the kinds of pricing of the same provider,
-    type and region; NaN where only one kind is known.
+    prices: list[PriceMatch | str]  # or why there is none
+    rows: np.ndarray  # int [result rows]
+    price_rows: np.ndarray  # int [result rows], into prices
+
+
+def with_prices(
+    frame: pd.DataFrame,
+    prices: PriceTable | Sequence[PriceMatch],
+    terms: CostTerms = NO_TERMS,
+    basis: Basis = "given",
+) -> pd.DataFrame:
+    """The measurements with what they cost.
+
+    Args:
+        frame: as ``results.frame.load`` gives it, with any columns more.
+        prices: a table: each measurement is priced by the instance that its run names, on demand where the run
+            names no kind of pricing, and stays one row. Or prices that were chosen: each measurement at each of
+            them, in that order.
+        terms: as for ``chipmark cost``.
+        basis: of chosen prices. With ``what_if`` another accelerator than the measured one gets no dollars.
+
+    Returns:
+        The frame, indexed from 0, with ``price_<name>`` for each field of a price row, :data:`PRICE_COLUMNS`,
+        :data:`DOLLAR_COLUMNS` (NaN where there is none) and :data:`TEXT_COLUMNS`; ``cost_reason`` says why a
+        row has no cost.
+
+    Raises:
+        UsageError: a term cannot be.
     """
-    row = match.row
-    kinds = {kind: usd for kind, usd in match.prices_by_pricing.items() if usd is not None}
-    kinds[row.pricing] = row.price_usd_per_hour
-    useful = [usd / (terms.utilisation * kept_fraction(kind, terms)) for kind, usd in kinds.items()]
-    several = len(useful) > 1
+    checked_terms(terms)
+    chosen = _of_runs(frame, prices) if isinstance(prices, PriceTable) else _each(frame, prices)
+    merged = frame.take(chosen.rows).reset_index(drop=True)
+    work = _working_frame(merged, chosen, terms, basis)
+    costs = add_costs(work, terms)
+    accelerators = work["price_accelerators"].to_numpy()
+    has_cost = (work["no_cost"] == "").to_numpy()
+    has_share = has_cost & work["accelerated"].to_numpy() & (accelerators > 0)
+    headline = np.where(has_share, "attributed", "billed").astype(object)
+    headline[~has_cost] = None
+    new: dict[str, Any] = {
+        **_provenance(chosen),
+        **{name: costs[name].to_numpy() for name in DOLLAR_COLUMNS},
+        "cost_reason": work["no_cost"].to_numpy(),
+        "headline": headline,
+        "attribution": _attributions(accelerators, has_share),
+        "attribution_reason": costs["attribution_reason"].to_numpy(),
+        "run_reason": costs["run_reason"].to_numpy(),
+    }
+    return pd.concat([merged, pd.DataFrame(new, index=merged.index)], axis=1)
+
+
+def _of_runs(frame: pd.DataFrame, table: PriceTable) -> _Chosen:
+    """One price for each instance that occurs; runs that name the same one share it."""
+    keys = list(INSTANCE_COLUMNS)
+    named = frame[keys]
+    distinct = named.drop_duplicates()
+    # Both number the instances in the order in which they first occur.
+    index = named.groupby(keys, dropna=False, sort=False).ngroup().to_numpy()
+    prices = [_price(table, *map(_text, values)) for values in distinct.itertuples(index=False, name=None)]
+    return _Chosen(prices, np.arange(len(frame)), index)
+
+
+def _price(
+    table: PriceTable, provider: str | None, instance_type: str | None, region: str | None, pricing: str | None
+) -> PriceMatch | str:
+    if provider is None or instance_type is None:
+        return NO_INSTANCE
+    try:
+        return find(table, provider, instance_type, region, pricing or "on_demand")
+    except PriceError as error:
+        return str(error)
+
+
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) and value else None
+
+
+def _each(frame: pd.DataFrame, prices: Sequence[PriceMatch]) -> _Chosen:
+    rows = np.repeat(np.arange(len(frame)), len(prices))
+    return _Chosen(list(prices), rows, np.tile(np.arange(len(prices)), len(frame)))
+
+
+def _working_frame(merged: pd.DataFrame, chosen: _Chosen, terms: CostTerms, basis: Basis) -> pd.DataFrame:
+    """What :func:`results.cost_arithmetic.add_costs` and :func:`results.cost_arithmetic.refusals` need."""
+    fields = [_no_price() if isinstance(price, str) else price_fields(price, terms) for price in chosen.prices]
+    per_price = pd.DataFrame(fields or [_no_price()])
+    columns = {str(name): per_price[name].to_numpy()[chosen.price_rows] for name in per_price.columns}
+    kinds = merged["device_kind"].where(merged["device_kind"].notna(), merged["device"].str.partition(":")[0])
+    names = ("status", "reason", "item_unit", "device", "phase", "throughput_per_s_reason", "throughput_per_s")
+    work = pd.DataFrame(
+        {
+            **{name: merged[name] for name in names},
+            "tokens_per_s": merged["tokens_per_s"],
+            "training_steps_per_s": merged["steps_per_s"].where(merged["phase"] == "train"),
+            "accelerated": kinds != "cpu",
+            "mismatch": _mismatches(merged, chosen) if basis == "what_if" else "",
+            **columns,
+        }
+    )
+    reasons = refusals(work)
+    lacking = np.array([price if isinstance(price, str) else "" for price in chosen.prices] or [""], dtype=object)
+    no_price = lacking[chosen.price_rows]
+    # A case that did not end ok has its own reason, which comes before that of the price.
+    ended_ok = (merged["status"] == "ok").to_numpy()
+    work["no_cost"] = np.where(ended_ok & (no_price != ""), no_price, reasons)
+    return work
+
+
+def _no_price() -> dict[str, Any]:
+    nan = float("nan")
+    unknown = {"price": nan, "price_low": nan, "price_high": nan, "price_kept": 1.0}
+    return {**unknown, "price_sold_whole": True, "price_accelerators": 0, "price_type": ""}
+
+
+def _mismatches(merged: pd.DataFrame, chosen: _Chosen) -> np.ndarray:
+    """Why the price of a row is of another accelerator; asked once for each device and price that meet."""
+    columns = ["device_name", "device_kind", "device_memory_bytes"]
+    pairs = merged[columns].assign(price=chosen.price_rows)
+    numbers = pairs.groupby([*columns, "price"], dropna=False, sort=False).ngroup().to_numpy()
+    reasons = []
+    for name, kind, memory_bytes, index in pairs.drop_duplicates().itertuples(index=False, name=None):
+        price = chosen.prices[index]
+        known = isinstance(name, str) and isinstance(kind, str)
+        memory = None if pd.isna(memory_bytes) else int(memory_bytes)
+        device = Device(id="", backend="", kind=kind, name=name, memory_bytes=memory) if known else None
+        reasons.append("" if isinstance(price, str) else mismatch_reason(device, price.row))
+    return np.array(reasons or [""], dtype=object)[numbers]
+
+
+def _provenance(chosen: _Chosen) -> dict[str, Any]:
+    """The whole price row, its layer, the hash of its file and how it was chosen."""
+    found = [None if isinstance(price, str) else price for price in chosen.prices] or [None]
+    columns: dict[str, list[Any]] = {
+        f"price_{name}": [price and getattr(price.row, name) for price in found] for name in PriceRow.__struct_fields__
+    }
+    for column in PRICE_COLUMNS:
+        columns[column] = [price and getattr(price, column.removeprefix("price_")) for price in found]
     return {
-        "price": row.price_usd_per_hour,
-        "price_low": min(useful) if several else np.nan,
-        "price_high": max(useful) if several else np.nan,
-        "price_kept": kept_fraction(row.pricing, terms),
-        "price_sold_whole": row.unit == "instance",
-        "price_accelerators": row.accelerator_count,
-        "price_type": row.instance_type,
+        name: np.array(values, dtype=np.float64 if name.removeprefix("price_") in _NUMBERS else object)[
+            chosen.price_rows
+        ]
+        for name, values in columns.items()
     }
 
 
-def kept_fraction(pricing: str, terms: CostTerms) -> float:
-    """Share of the rented time that is not lost: below 1 for spot alone."""
-    return 1 - terms.lost_fraction if pricing == "spot" else 1.0
-
-
-def add_costs(frame: pd.DataFrame, terms: CostTerms) -> pd.DataFrame:
-    """The frame with its dollars: the one place of the formulae in the module's docstring.
-
-    Args:
-        frame: one row for each case and price. Columns ``throughput_per_s``, ``tokens_per_s``,
-            ``training_steps_per_s`` (NaN where there is none), ``accelerated`` (bool), ``no_cost`` (why there is
-            no cost, else empty), ``phase``, and those of :func:`price_fields`.
-        terms: checked.
-
-    Returns:
-        A new frame with ``attribution_reason``, ``run_reason``, ``run_time_s``, ``usd_per_hour_*``, ``usd_per_run_*``
-        (``billed``, ``attributed``) and, for each of :data:`COST_COLUMNS`, these and ``low`` and ``high``; NaN
-        where there is none.
-    """
-    accelerators = frame["price_accelerators"].to_numpy(dtype=np.float64)
-    accelerated = frame["accelerated"].to_numpy(dtype=bool)
-    price = frame["price"].where(frame["no_cost"] == "").to_numpy(dtype=np.float64)
-    whole = frame["price_sold_whole"].to_numpy(dtype=bool)
-    kept = frame["price_kept"].to_numpy(dtype=np.float64)
-    has_share = accelerated & (accelerators > 0)
-    share = np.where(has_share, ACCELERATORS_PER_CASE / np.where(has_share, accelerators, 1), np.nan)
-    # What is paid of P: all of an instance, or so many of what is sold singly.
-    hours = {"billed": price * np.where(whole, 1, ACCELERATORS_PER_CASE), "attributed": price * share}
-    paid_share = np.where(has_share, share, 1.0)
-    new: dict[str, Any] = {f"usd_per_hour_{kind}": hour for kind, hour in hours.items()}
-    for name, (rate_name, number) in COST_COLUMNS.items():
-        per_hour = 3600 * frame[rate_name].to_numpy(dtype=np.float64)
-        per_hour[per_hour <= 0] = np.nan
-        useful = per_hour * terms.utilisation * kept
-        for kind, hour in hours.items():
-            new[f"{name}_{kind}"] = hour / useful * number
-        chosen = np.where(has_share, new[f"{name}_attributed"], new[f"{name}_billed"])
-        for end, narrow in (("low", np.minimum), ("high", np.maximum)):
-            of_kinds = frame[f"price_{end}"].to_numpy(dtype=np.float64) * paid_share / per_hour * number
-            # The chosen price is one of the kinds; rounding must not put it outside of them.
-            new[f"{name}_{end}"] = narrow(of_kinds, chosen)
-    new["attribution_reason"] = _attribution_reasons(accelerated, accelerators)
-    new |= _training_runs(frame, terms, hours, kept)
-    return frame.assign(**new)
-
-
-def _attribution_reasons(accelerated: np.ndarray, accelerators: np.ndarray) -> np.ndarray:
-    reasons = np.full(len(accelerated), "", dtype=object)
-    reasons[~accelerated & (accelerators > 0)] = CPU_HAS_NO_SHARE
-    reasons[accelerated & (accelerators == 0)] = "the instance holds no accelerator"
-    return reasons
-
-
-def _training_runs(
-    frame: pd.DataFrame, terms: CostTerms, hours: dict[str, np.ndarray], kept: np.ndarray
-) -> dict[str, Any]:
-    """Time and dollars of one training run, with the reason where one was asked for and there is none."""
-    none = np.full(len(frame), np.nan)
-    if terms.run_steps is None and terms.run_tokens is None:
-        return {"run_time_s": none, "usd_per_run_billed": none, "usd_per_run_attributed": none, "run_reason": ""}
-    # Tokens over tokens a second is steps over steps a second: a step has a fixed number of tokens.
-    rate_name = "training_steps_per_s" if terms.run_tokens is None else "tokens_per_s"
-    length = terms.run_steps if terms.run_tokens is None else terms.run_tokens
-    training = frame["phase"].to_numpy() == "train"
-    priced = frame["no_cost"].to_numpy() == ""
-    rate = np.where(training & priced, frame[rate_name].to_numpy(dtype=np.float64), np.nan)
-    rate[rate <= 0] = np.nan
-    time_s = length / rate + terms.startup_s + terms.checkpoint_s
-    reasons = np.full(len(frame), "", dtype=object)
-    reasons[np.isnan(rate)] = (
-        "no rate of steps" if terms.run_tokens is None else "the workload has no tokens: give steps"
-    )
-    reasons[~training] = "not a training case"
-    reasons[training & ~priced] = frame["no_cost"].to_numpy()[training & ~priced]
-    paid_hours = time_s / 3600 / terms.goodput / kept
-    return {
-        "run_time_s": time_s,
-        **{f"usd_per_run_{kind}": hour * paid_hours for kind, hour in hours.items()},
-        "run_reason": reasons,
-    }
-
-
-def refusals(frame: pd.DataFrame) -> np.ndarray:
-    """Why a row has no cost; empty where it has one.
-
-    Args:
-        frame: columns ``status``, ``reason``, ``item_unit``, ``device``, ``accelerated``, ``throughput_per_s``,
-            ``throughput_per_s_reason``, ``price_accelerators``, ``price_type``, ``mismatch`` (why the price is of
-            another accelerator, where that forbids a cost).
-
-    Returns:
-        Texts, shape [rows].
-    """
-    found = np.full(len(frame), "", dtype=object)
-    rules: Sequence[tuple[Any, Callable[[pd.DataFrame], Any]]] = (
-        (frame["status"] == "missing", lambda rows: rows["reason"]),
-        (frame["status"] != "ok", _status_text),
-        (frame["item_unit"].isin(CEILING_UNITS), lambda rows: NO_CEILING),
-        (frame["accelerated"].astype(bool) & (frame["price_accelerators"] == 0), _no_accelerator_text),
-        (frame["mismatch"] != "", lambda rows: rows["mismatch"]),
-        (frame["throughput_per_s"].isna(), lambda rows: rows["throughput_per_s_reason"].replace("", "no throughput")),
-        (frame["throughput_per_s"] <= 0, lambda rows: "no item was finished: a rate of 0 has no cost"),
-    )
-    for holds, text in rules:
-        rows = holds.to_numpy(dtype=bool) & (found == "")
-        if rows.any():
-            found[rows] = text(frame.loc[rows])
-    return found
-
-
-def _status_text(rows: pd.DataFrame) -> Any:
-    return rows["status"] + ": " + rows["reason"].replace("", None).fillna("no reason was given")
-
-
-def _no_accelerator_text(rows: pd.DataFrame) -> Any:
-    return "measured on " + rows["device"] + ", but " + rows["price_type"] + " holds no accelerator"
+def _attributions(accelerators: np.ndarray, has_share: np.ndarray) -> np.ndarray:
+    texts = np.full(len(accelerators), None, dtype=object)
+    for count in np.unique(accelerators[has_share]):
+        texts[has_share & (accelerators == count)] = f"{ACCELERATORS_PER_CASE}/{count}"
+    return texts

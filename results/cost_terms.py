@@ -16,6 +16,10 @@ COST_COLUMNS = {
     "usd_per_1k_steps": ("training_steps_per_s", 1e3),
 }
 
+# Items of the workloads that measure ceilings of a device: nobody buys them.
+CEILING_UNITS = ("matmul", "byte")
+NO_TERMS = CostTerms()
+
 
 def checked_terms(terms: CostTerms) -> Tariff | None:
     """The tariff of the terms, or None if they have none.
@@ -40,6 +44,11 @@ def checked_terms(terms: CostTerms) -> Tariff | None:
     return checked_tariff(
         terms.tariff_usd_per_kwh, None if terms.pue == 1 else terms.pue, ("tariff_usd_per_kwh", "pue")
     )
+
+
+def kept_fraction(pricing: str, terms: CostTerms) -> float:
+    """Share of the rented time that is not lost: below 1 for spot alone."""
+    return 1 - terms.lost_fraction if pricing == "spot" else 1.0
 
 
 def _fraction(name: str, value: float) -> None:

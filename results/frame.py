@@ -16,6 +16,7 @@ import pandas as pd
 
 from results.electricity import CSV_COLUMNS, Tariff, checked_tariff, cost_of, csv_fields
 from results.errors import RunFolderError
+from results.instance_record import Instance
 from results.records import Measurement, Scalar
 from results.render import find_device
 from results.rows import COLUMNS, METRIC_COLUMNS, flat_row
@@ -24,6 +25,8 @@ from results.summary import summarize
 
 PathLike = str | os.PathLike[str]
 
+# The rented machine that the run names, as the price table writes it; empty where it names none.
+INSTANCE_COLUMNS = ("instance_provider", "instance_type", "instance_region", "instance_pricing")
 # Columns of ``load`` beside those of ``results.rows.COLUMNS`` and one ``shape_<name>`` a size.
 RUN_COLUMNS = (
     "run_id",
@@ -31,6 +34,8 @@ RUN_COLUMNS = (
     "created_at",
     "device_name",
     "device_kind",
+    "device_memory_bytes",
+    *INSTANCE_COLUMNS,
     "chipmark_version",
     "python_version",
     "platform",
@@ -71,7 +76,7 @@ def load(
     frame = pd.DataFrame(rows, columns=[*plain, *extra])
     frame["created_at"] = pd.to_datetime(frame["created_at"], utc=True, format="ISO8601", errors="coerce")
     dollars = [name for name in priced if name != "electricity_reason"]
-    return frame.astype(dict.fromkeys([*METRIC_COLUMNS, *dollars], "float64"))
+    return frame.astype(dict.fromkeys([*METRIC_COLUMNS, *dollars, "device_memory_bytes"], "float64"))
 
 
 def load_samples(path: PathLike, case_id: str | None = None) -> pd.DataFrame:
@@ -175,6 +180,14 @@ def run_folders(path_or_paths: PathLike | Iterable[PathLike]) -> list[Path]:
     return folders
 
 
+def _instance(instance: Instance | None) -> dict[str, Scalar]:
+    fields = ("provider", "instance_type", "region", "pricing")
+    return {
+        column: getattr(instance, field) if instance else None
+        for column, field in zip(INSTANCE_COLUMNS, fields, strict=True)
+    }
+
+
 def _run_rows(run: StoredRun, tariff: Tariff | None) -> list[dict[str, Scalar]]:
     info, environment = run.info, run.info.environment
     versions = {f"version_{name}": version for name, version in environment.packages.items()}
@@ -187,6 +200,8 @@ def _run_rows(run: StoredRun, tariff: Tariff | None) -> list[dict[str, Scalar]]:
             "created_at": info.created_at,
             "device_name": device.name if device else None,
             "device_kind": device.kind if device else None,
+            "device_memory_bytes": device.memory_bytes if device else None,
+            **_instance(info.instance),
             "chipmark_version": environment.chipmark_version,
             "python_version": environment.python_version,
             "platform": environment.platform,
