@@ -8,16 +8,24 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import date
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 from results.case_summary import CaseSummary, RunSummary
-from results.cost_notes import case_notes, rate_half_width
-from results.cost_record import Basis, Cost, CostReport, CostTerms, OwnedTerms, PricedRun
+from results.cost_markets import market_costs
+from results.cost_notes import ALONE, case_notes, rate_half_width
+from results.cost_owned import owned_costs
+from results.cost_plan import PlanTerms as PlanTerms
+from results.cost_plan import plan_warnings, training_plans
+from results.cost_rank import RankTerms as RankTerms
+from results.cost_rank import ranking
+from results.cost_record import Basis, Cost, CostReport, CostTerms, OwnedTerms, PricedRun, TrainingPlan
+from results.cost_requests import request_costs
 from results.cost_terms import ACCELERATORS_PER_CASE as ACCELERATORS_PER_CASE
 from results.cost_terms import COST_COLUMNS as COST_COLUMNS
 from results.cost_terms import NO_TERMS, checked_terms
 from results.cost_warnings import cost_warnings, mismatch_reason, on_accelerator
 from results.electricity import Tariff, cost_of
+from results.errors import UsageError
 from results.imported_record import ImportedCost
 from results.price_match import MarketRange, PriceMatch
 from results.render import find_device
@@ -44,23 +52,6 @@ class RunPrices(NamedTuple):
     markets: tuple[MarketRange, ...] = ()  # where no instance is known
 
 
-class PlanTerms(NamedTuple):
-    """A training that is planned: see :class:`results.cost_record.TrainingPlan`."""
-
-    tokens: float
-    parameters: float
-    chips: int
-    efficiency: float = 1.0  # of scaling to so many chips
-
-
-class RankTerms(NamedTuple):
-    """What a case must keep to be ranked; None: no limit."""
-
-    max_latency_s: float | None = None
-    latency_percentile: Literal["p50", "p90", "p99"] = "p99"
-    min_throughput_per_s: float | None = None  # items
-
-
 class CostQuestion(NamedTuple):
     """What is asked of the runs."""
 
@@ -82,23 +73,35 @@ def cost_report(
         imported: costs of results that were measured elsewhere, taken over as they are.
 
     Raises:
-        UsageError: a term cannot be.
+        UsageError: a term cannot be, or a run is there twice.
+        DeviceTableError: the shipped device table cannot be read.
     """
     tariff = checked_terms(question.terms)
+    summaries = {run.summary.run.run_id: run.summary for run in runs}
+    if len(summaries) < len(runs):
+        raise UsageError("a run is there twice: its cases could not be told apart; name each run once")
     cases = [
         cost
         for run in runs
         for price, basis in run.prices
         for cost in cost_rows(run.summary, price, basis, question.terms, tariff)
     ]
+    plans = list(training_plans(cases, summaries, question.plan, question.terms)) if question.plan else []
+    warnings = _warnings(runs, today) + _further_warnings(cases, question, plans)
     return CostReport(
         runs=tuple(
             PricedRun(run=run.summary.run, instance=run.summary.run.instance, counts=run.summary.counts) for run in runs
         ),
         terms=question.terms,
         cases=tuple(cases),
+        requests=tuple(request_costs(cases, summaries)),
+        markets=tuple(cost for run in runs for cost in market_costs(run.summary, run.markets, question.terms)),
+        owned_terms=question.owned,
+        owned=tuple(owned_costs(cases, question.owned, question.terms)) if question.owned else (),
+        plans=tuple(plans),
+        ranking=tuple(ranking(cases, summaries, question.rank)) if question.rank else (),
         imported=tuple(imported),
-        warnings=tuple(dict.fromkeys(_warnings(runs, today))),
+        warnings=tuple(dict.fromkeys(warnings)),
     )
 
 
@@ -221,8 +224,31 @@ def _warnings(runs: Sequence[RunPrices], today: date) -> list[str]:
         for price, basis in run.prices:
             name = f"{price.row.provider}:{price.row.instance_type}: " if several else ""
             warnings += [f"{name}{text}" for text in cost_warnings(run.summary, price, basis, today)]
-        warnings += run.summary.warnings
+        warnings += [*_alone(run), *run.summary.warnings]
     return warnings
+
+
+def _alone(run: RunPrices) -> list[str]:
+    """Half-widths that cannot tell how processes differ."""
+    known = [case for case in run.summary.cases if case.status == "ok" and case.step_half_width is not None]
+    alone = sum(case.num_processes == 1 for case in known)
+    return [f"+-: {alone} of {len(known)} rates are {ALONE}"] if alone else []
+
+
+def _further_warnings(cases: Sequence[Cost], question: CostQuestion, plans: Sequence[TrainingPlan]) -> list[str]:
+    """Of what is asked beside the rent."""
+    warnings = []
+    if question.terms.tariff_usd_per_kwh is not None:
+        warnings.append("electricity is for the metered energy only, and part of a rent already: never to be added")
+        if question.terms.pue == 1:
+            warnings.append("PUE 1: cooling and losses of the building are left out of the electricity")
+    if question.owned:
+        warnings.append(f"owned: {question.owned.name} is taken to be as fast as what was measured")
+        if question.owned.accelerators == 0 and any(cost.attribution for cost in cases):
+            warnings.append(
+                f"owned: {question.owned.name} holds no accelerator: cases that used one have no cost there"
+            )
+    return warnings + (plan_warnings(plans, cases) if question.plan else [])
 
 
 def headline_usd(cost: Cost, name: str) -> float | None:
