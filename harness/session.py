@@ -15,6 +15,7 @@ from backends import REGISTRY as BACKENDS
 from harness import environment, plan
 from harness.discovery import BackendReport, discover
 from harness.guards.before import before
+from harness.instance.identify import Identified, given_instance, identify
 from harness.run_folder import RunFolder
 from harness.runner import Interrupted, Interrupts, interruptible, measure_all
 from harness.selfcheck import cache as selfcheck_cache
@@ -49,20 +50,32 @@ class Session:
         self._progress, self._say = progress, say
         self.interrupted: str | None = None
 
-    def start(self, suite_name: str | None, filters: plan.Filters, out: Path | None) -> StoredRun:
+    def start(
+        self, suite_name: str | None, filters: plan.Filters, out: Path | None,
+        instance: str | None = None, metadata: bool = True,
+    ) -> StoredRun:  # fmt: skip
         """Plan and measure a new run.
+
+        Args:
+            suite_name: None: the one that fits the device.
+            filters: what of it to measure.
+            out: folder for the run.
+            instance: which rented instance this is, as the user names it.
+            metadata: whether the cloud's metadata service may be asked for it.
 
         Raises:
             UsageError: anything wrong with the request; found before measuring where possible.
         """
         plan.check_filters(filters)
+        given = given_instance(instance)
         before()  # now, while nothing of ours is running
         suite = load_suite(suite_name) if suite_name else None
         cases = plan.combine(suite, filters) if suite else []
+        here = identify(given, metadata)
         with RunFolder(out, suite_name or "run") as folder:
             try:
                 with interruptible() as interrupts:
-                    return self._start(suite, cases, filters, folder.path, interrupts)
+                    return self._start(suite, cases, filters, folder.path, interrupts, here)
             except Interrupted as signal_name:
                 self.interrupted = str(signal_name)
                 if folder.has_run:
@@ -70,8 +83,9 @@ class Session:
                 raise KeyboardInterrupt from None
 
     def _start(
-        self, suite: Suite | None, cases: list[CaseSpec], filters: plan.Filters, folder: Path, interrupts: Interrupts
-    ) -> StoredRun:
+        self, suite: Suite | None, cases: list[CaseSpec], filters: plan.Filters, folder: Path,
+        interrupts: Interrupts, here: Identified,
+    ) -> StoredRun:  # fmt: skip
         asked = sorted({case.backend for case in cases}) or BACKENDS.names()
         log_path = str(folder / LOG_FILE)
         self._say(f"loading {', '.join(asked)} and looking for devices")
@@ -96,6 +110,8 @@ class Session:
             plan=tuple(planned),
             selfcheck=checked.check,
             selfcheck_reason=storable(checked.reason),
+            instance=here.instance,
+            instance_reason=here.reason,
             notes=tuple(f"{r.name}: {r.reason}" for r in reports if not r.devices),
         )
         order = plan.schedule(planned, info.order_seed)

@@ -9,6 +9,7 @@ import click
 if TYPE_CHECKING:
     from harness.capabilities import Capability
     from harness.discovery import BackendReport
+    from harness.instance.identify import Identified
     from harness.meters.base import Capability as PowerCapability
     from harness.meters.survey import Survey
     from results.records import Device
@@ -29,10 +30,12 @@ def command(as_json: bool) -> None:
     from harness.capabilities import probe
     from harness.cli.output import write_result
     from harness.discovery import discover
+    from harness.instance.identify import given_instance, identify
     from harness.meters.survey import survey
     from harness.session import preload_modules
     from harness.supervisor import Supervisor
 
+    here = identify(given_instance(None))
     names = BACKENDS.names()
     supervisor = Supervisor(preload_modules(names))
     reports = discover(supervisor, names)
@@ -40,12 +43,28 @@ def command(as_json: bool) -> None:
     surveyed = survey(supervisor, reports)
     broken = BACKENDS.broken() | {f"meter {name}": reason for name, reason in surveyed.broken.items()}
     if as_json:
-        content = {"backends": reports, "capabilities": answers, "meters": surveyed.answers, "broken_plugins": broken}
+        content = {
+            "instance": here.instance, "instance_reason": here.reason, "backends": reports,
+            "capabilities": answers, "meters": surveyed.answers, "broken_plugins": broken,
+        }  # fmt: skip
         write_result(msgspec.json.format(msgspec.json.encode(content), indent=2).decode() + "\n")
         return
-    lines = [line for report in reports for line in _lines(report, answers.get(report.name, []), surveyed)]
+    lines = [_instance_line(here)]
+    lines += [line for report in reports for line in _lines(report, answers.get(report.name, []), surveyed)]
     lines += [f"broken plugin {name}: {reason}" for name, reason in broken.items()]
     write_result("".join(f"{line}\n" for line in lines))
+
+
+def _instance_line(here: Identified) -> str:
+    """Which instance this is and by what evidence, or why none is named."""
+    found = here.instance
+    if found is None:
+        return f"instance: not known: {here.reason}"
+    where = f" in {found.region}" if found.region else ""
+    pricing = f", {found.pricing}" if found.pricing else ""
+    reason = f"; {found.reason}" if found.reason else ""
+    name = f"{found.provider} {found.instance_type or '(type not known)'}"
+    return f"instance: {name}{where}{pricing}, by {found.evidence}{reason}"
 
 
 def _lines(report: BackendReport, answers: list[Capability], surveyed: Survey) -> list[str]:

@@ -79,6 +79,9 @@ def _energy(ctx: click.Context, option: click.Parameter, value: str | None) -> f
               help="Least window for energy, where a meter reads the device; off asks no meter.")  # fmt: skip
 @click.option("--wall-meter", callback=_wall, metavar="CSV",
               help="Times and watts that a logger appends to this file: the main power meter of the run.")  # fmt: skip
+@click.option("--instance", callback=_given, metavar="PROVIDER:TYPE",
+              help="Which rented instance this is: PROVIDER:TYPE[@REGION][/PRICING].")  # fmt: skip
+@click.option("--no-metadata", is_flag=True, help="Do not ask the cloud's metadata service which instance this is.")
 @click.option("--check", is_flag=True,
               help="Fail unless cases, work, parameters, peak memory and numerics are as expected.")  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON on stdout.")
@@ -86,7 +89,7 @@ def _energy(ctx: click.Context, option: click.Parameter, value: str | None) -> f
 def command(
     suite: str | None, device: str, backend: tuple[str, ...], workload: tuple[str, ...], phase: tuple[str, ...],
     precision: tuple[str, ...], replicates: int | None, out: str | None, resume: str | None,
-    energy: float | None, wall_meter: str | None,
+    energy: float | None, wall_meter: str | None, instance: str | None, no_metadata: bool,
     check: bool, as_json: bool, quiet: bool,
 ) -> int:  # fmt: skip
     """Measure SUITE (smoke, edge, standard, or a TOML file) on this machine and store the run.
@@ -115,12 +118,12 @@ def command(
     _attach_wall_meter(wall_meter, energy, tell)
     session = Session(lambda total: progress_for(total, quiet), tell)
     if resume is not None:
-        _refuse_with_resume(suite, filters, out)
+        _refuse_with_resume(suite, filters, out, instance)
         expected = expectation_of_run(resolve_run(resume)) if check else None
         stored = session.resume(resolve_run(resume))
     else:
         expected = expectation(suite, filters) if check else None
-        stored = session.start(suite, filters, Path(out) if out is not None else None)
+        stored = session.start(suite, filters, Path(out) if out is not None else None, instance, not no_metadata)
     return _report(session, stored, as_json, expected)
 
 
@@ -147,10 +150,12 @@ def _attach_wall_meter(file: str | None, energy: float | None, tell: Callable[[s
         )
 
 
-def _refuse_with_resume(suite: str | None, filters: object, out: str | None) -> None:
+def _refuse_with_resume(suite: str | None, filters: object, out: str | None, instance: str | None) -> None:
     from harness.plan import Filters
     from results.errors import UsageError
 
+    if instance is not None:
+        raise UsageError("--resume keeps the instance that the run has stored: leave --instance out")
     if suite is not None or out is not None or filters != Filters():
         raise UsageError(
             "--resume goes on with a run as it was planned: give no suite, filter, energy option or --out with it"
