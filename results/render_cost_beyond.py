@@ -1,0 +1,215 @@
+"""Blocks of a cost report that go beyond what was measured or priced: plans, ranking, market, imported results."""
+
+from __future__ import annotations
+
+from results import units
+from results.cost_record import CostReport, MarketCost
+from results.imported_record import DERIVED, ImportedCost, ImportedResult
+from results.price_match import MarketRange
+from results.render_cost_text import Page, duration, labels, pair_cell
+from results.render_table import Block, TableColumn
+
+_Range = tuple[float, float, float] | None
+
+
+def plan_blocks(page: Page) -> list[Block]:
+    """The projected training, by the case that it is projected from."""
+    plans = page.report.plans
+    if not plans:
+        return []
+    first, names = plans[0], labels(page.report)
+    several = len(page.prices) > 1
+    columns = [
+        TableColumn("measured case", 26, False),
+        *([TableColumn("price", 5, False)] if several else []),
+        TableColumn("MFU", 6, True),
+        TableColumn("FLOP/s", 12, True),
+        TableColumn("time", 8, True),
+        TableColumn("chip-hours", 10, True),
+        TableColumn("units", 5, True),
+        TableColumn("dollars", 11, True),
+        TableColumn("+-", 6, True),
+        TableColumn("note", 4, False),
+    ]
+    rows = [
+        [
+            names.get((plan.run_id, plan.case_id), plan.case_id),
+            *([page.letter(plan.price)] if several else []),
+            units.percent(plan.mfu),
+            units.flops(plan.flops_per_s),
+            duration(plan.time_s),
+            units.number(plan.chip_hours),
+            units.NOT_AVAILABLE if plan.num_units is None else str(plan.num_units),
+            pair_cell(plan.usd_attributed, plan.usd_billed),
+            units.half_width(plan.half_width),
+            page.notes.refer([plan.reason] if plan.reason else []),
+        ]
+        for plan in plans
+    ]
+    what = f"{units.count(first.tokens)} tokens, {units.count(first.parameters)} parameters, {first.chips} chips"
+    return [Block(f"PROJECTION, not measured: training on {what}, efficiency {first.efficiency:g}", columns, rows)]
+
+
+def plan_notes(report: CostReport) -> list[str]:
+    """What a projection assumes."""
+    if not report.plans:
+        return []
+    plan = report.plans[0]
+    return [
+        "projection: 6 FLOP a parameter and token, at the FLOP/s that one accelerator was measured to keep; "
+        f"{plan.chips} chips at an efficiency of {plan.efficiency:g} are assumed, not measured; start-up, checkpoints "
+        "and time to a quality target are not in it; +- is that of the measured rate alone"
+    ]
+
+
+def rank_blocks(page: Page) -> list[Block]:
+    """Places, cheapest first; what was not ranked stands last with its reason."""
+    blocks = []
+    names = labels(page.report)
+    several = len(page.prices) > 1
+    for group in dict.fromkeys(rank.group for rank in page.report.ranking):
+        ranks = [rank for rank in page.report.ranking if rank.group == group]
+        # Stable, so that equal places and those without one keep the report's order.
+        ranks.sort(key=lambda rank: (rank.place is None, rank.place or 0))
+        unit = next((rank.unit for rank in ranks if rank.unit), "$")
+        columns = [
+            TableColumn("place", 5, True),
+            TableColumn("case", 44, False),
+            *([TableColumn("price", 5, False)] if several else []),
+            TableColumn(unit, 14, True),
+            TableColumn("+-", 6, True),
+            TableColumn("tied", 9, False),
+            TableColumn("note", 5, False),
+        ]
+        rows = []
+        for rank in ranks:
+            cost = page.report.cases[rank.index]
+            rows.append(
+                [
+                    "-" if rank.place is None else str(rank.place),
+                    names[cost.run_id, cost.case_id],
+                    *([page.letter(cost.price)] if several else []),
+                    units.usd(rank.usd),
+                    units.half_width(cost.rate_half_width),
+                    "with last" if rank.tied_with_previous else "",
+                    page.notes.refer([_rank_reason(rank.place, rank.reason)] if rank.reason else []),
+                ]
+            )
+        blocks.append(Block(f"cheapest first: {group}", columns, rows))
+    return blocks
+
+
+def _rank_reason(place: int | None, reason: str) -> str:
+    return reason if place is not None or reason.startswith("not ranked") else f"not ranked: {reason}"
+
+
+def rank_notes(report: CostReport) -> list[str]:
+    """What a tie is."""
+    if not report.ranking:
+        return []
+    return ["with last: the intervals of this one and the one above overlap; which is cheaper nobody can tell"]
+
+
+def market_blocks(page: Page) -> list[Block]:
+    """Cases over the range of the market, where no instance is known."""
+    blocks = []
+    names = labels(page.report)
+    keys = dict.fromkeys((cost.run_id, _market_text(cost.market)) for cost in page.report.markets)
+    for run_id, text in keys:
+        costs = [c for c in page.report.markets if (c.run_id, _market_text(c.market)) == (run_id, text)]
+        columns = [
+            TableColumn("case", 46, False),
+            TableColumn("dollars for", 13, False),
+            TableColumn("least", 11, True),
+            TableColumn("median", 11, True),
+            TableColumn("most", 11, True),
+        ]
+        rows = [
+            [names[run_id, cost.case_id], unit, *_three(found)] for cost in costs for unit, found in _market_rows(cost)
+        ]
+        blocks.append(Block(text, columns, rows))
+    return blocks
+
+
+def market_notes(report: CostReport) -> list[str]:
+    """Why there is a range and no price."""
+    if not report.markets:
+        return []
+    found = dict.fromkeys(
+        f"{layer} table, sha256 {sha256[:12]}"
+        for cost in report.markets
+        for layer, sha256 in cost.market.table_sha256.items()
+    )
+    return [
+        "market: no instance is known for the run, so there is a range over what others ask for the accelerator and no "
+        "single price; an instance's price is divided by its accelerators; name one with --instance for a cost; "
+        f"{'; '.join(found)}; match accelerator_only"
+    ]
+
+
+def _market_text(market: MarketRange) -> str:
+    who = f"{market.provider} alone" if market.provider else f"{market.num_providers} providers"
+    ends = (market.usd_per_hour_min, market.usd_per_hour_median, market.usd_per_hour_max)
+    prices = " / ".join(f"${usd:.4g}" for usd in ends)
+    return (
+        f"market of {market.accelerator}, {market.pricing}: {prices} per accelerator-hour (least / median / most of "
+        f"{market.num_offers} offers, {who}, as of {market.oldest_as_of} to {market.newest_as_of})"
+    )
+
+
+def _market_rows(cost: MarketCost) -> list[tuple[str, _Range]]:
+    unit = cost.item_unit or "item"
+    rows = [(f"1M {unit}", cost.usd_per_1m_items)]
+    if unit != "token" and cost.usd_per_1m_tokens is not None:
+        rows.append(("1M token", cost.usd_per_1m_tokens))
+    if cost.usd_per_1k_steps is not None:
+        rows.append(("1k steps", cost.usd_per_1k_steps))
+    return rows
+
+
+def _three(found: _Range) -> list[str]:
+    return [units.usd(usd) for usd in (found or (None, None, None))]
+
+
+def imported_blocks(page: Page) -> list[Block]:
+    """Results measured elsewhere, in a block of their own under their own label."""
+    if not page.report.imported:
+        return []
+    columns = [
+        TableColumn("system and benchmark", 35, False),
+        TableColumn("as published", 16, True),
+        TableColumn("chips", 5, True),
+        TableColumn("$ for", 9, False),
+        TableColumn("least", 8, True),
+        TableColumn("median", 8, True),
+        TableColumn("most", 8, True),
+        TableColumn("note", 4, False),
+    ]
+    rows = [_imported_row(page, cost) for cost in page.report.imported]
+    return [Block(f"measured elsewhere, not by chipmark; dollars: {DERIVED}", columns, rows)]
+
+
+def _imported_row(page: Page, cost: ImportedCost) -> list[str]:
+    result, citation = cost.result, cost.result.citation
+    what = " ".join(filter(None, (citation.benchmark, citation.scenario, result.precision)))
+    found, unit = (cost.usd_per_run, "run") if cost.usd_per_run else (cost.usd_per_1m, f"1M {result.unit[:-2]}")
+    chips = cost.accelerators if cost.accelerators is not None else result.num_accelerators
+    return [
+        f"{result.system}: {what}",
+        f"{units.count(result.value)} {result.unit}",
+        units.NOT_AVAILABLE if chips is None else str(chips),
+        unit if found else "",
+        *_three(found),
+        page.notes.refer([citation_text(result), *result.doubts, *([cost.reason] if cost.reason else [])]),
+    ]
+
+
+def citation_text(result: ImportedResult) -> str:
+    """Where a result can be looked up: publisher, title, submitter, and what its publisher asks to be said."""
+    said = result.citation
+    parts = (
+        f"{said.publisher}, {said.title}, {said.submitter}", said.division, said.category, said.suite,
+        f"entry {said.result_id}" if said.result_id else "", said.url, f"retrieved {said.retrieved}", said.trademark,
+        "inferred by its publisher, not measured" if result.inferred else "",
+    )  # fmt: skip
+    return f"{result.origin}: {', '.join(filter(None, parts))}"
