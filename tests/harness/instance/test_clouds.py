@@ -75,7 +75,7 @@ class Handler(BaseHTTPRequestHandler):
         except OSError:
             pass
 
-    do_PUT = do_GET
+    do_PUT = do_GET  # noqa: N815  the name that http.server calls
 
     def log_message(self, *_: object) -> None:
         """Nothing on stderr."""
@@ -104,7 +104,8 @@ def test_each_cloud_is_identified(provider: str, cloud: Cloud, tmp_path: Path, m
     for name in ("http_proxy", "HTTPS_PROXY", "ALL_PROXY"):
         monkeypatch.setenv(name, "http://127.0.0.1:1")
     found = identify(variables={}, root=machine(tmp_path, DMI[provider]), address=cloud.where).instance
-    assert found and (found.instance_type, found.region, found.pricing) == FOUND[provider]
+    assert found
+    assert (found.instance_type, found.region, found.pricing) == FOUND[provider]
     assert (found.provider, found.evidence, found.reason) == (provider, "DMI and metadata service", "")
     assert {(method, path) for method, path, _ in cloud.asked} <= ALLOWED
     name, value = HEADERS[provider]
@@ -118,20 +119,25 @@ def test_each_cloud_is_identified(provider: str, cloud: Cloud, tmp_path: Path, m
 def test_a_lie_keeps_the_provider_alone(body: bytes, cloud: Cloud, tmp_path: Path) -> None:
     cloud.answers["/opc/v2/instance/"] = body
     found = identify(variables={}, root=machine(tmp_path, DMI["oci"]), address=cloud.where).instance
-    assert found and (found.provider, found.instance_type) == ("oci", None)
+    assert found
+    assert (found.provider, found.instance_type) == ("oci", None)
     assert "metadata service" in found.reason
 
 
 def test_a_redirect_is_not_followed(cloud: Cloud, tmp_path: Path) -> None:
     cloud.status, cloud.location = 302, f"http://127.0.0.1:{cloud.server_port}/latest/api/token"
     found = identify(variables={}, root=machine(tmp_path, DMI["oci"]), address=cloud.where).instance
-    assert found and found.reason.endswith("status 302") and len(cloud.asked) == 1
+    assert found
+    assert found.reason.endswith("status 302")
+    assert len(cloud.asked) == 1
 
 
 def test_one_byte_a_time_is_cut(cloud: Cloud, tmp_path: Path) -> None:
     cloud.trickle, begin = True, time.monotonic()
     found = identify(variables={}, root=machine(tmp_path, DMI["oci"]), address=cloud.where).instance
-    assert found and found.instance_type is None and "in time" in found.reason
+    assert found
+    assert found.instance_type is None
+    assert "in time" in found.reason
     assert time.monotonic() - begin < 3
 
 
@@ -148,7 +154,10 @@ def test_no_call_without_a_cloud_named(fields: dict[str, str], tmp_path: Path, m
 @pytest.mark.parametrize(("metadata", "variables"), [(False, {}), (True, {"CHIPMARK_NO_METADATA": "1"})])
 def test_no_metadata(metadata: bool, variables: dict[str, str], cloud: Cloud, tmp_path: Path) -> None:
     found = identify(None, metadata, variables, machine(tmp_path, DMI["aws"]), cloud.where).instance
-    assert found and found.provider == "aws" and "not to be asked" in found.reason and not cloud.asked
+    assert found
+    assert found.provider == "aws"
+    assert "not to be asked" in found.reason
+    assert not cloud.asked
 
 
 def test_other_paths_are_refused() -> None:
@@ -158,7 +167,12 @@ def test_other_paths_are_refused() -> None:
 
 def test_the_user_names_it() -> None:
     found = given_instance(None, {"CHIPMARK_INSTANCE": "aws:p5.48xlarge@us-east-1/spot"})
-    assert found and (found.provider, found.instance_type, found.region, found.pricing) == (
-        "aws", "p5.48xlarge", "us-east-1", "spot")  # fmt: skip
+    assert found
+    assert (found.provider, found.instance_type, found.region, found.pricing) == (
+        "aws",
+        "p5.48xlarge",
+        "us-east-1",
+        "spot",
+    )
     with pytest.raises(UsageError, match="--instance"):
         given_instance("p5.48xlarge", {})
