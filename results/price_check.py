@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from results.errors import PriceError
-from results.price_age import age_warning, parse_date
+from results.price_age import MAX_AGE_DAYS, age_warning, parse_date
 from results.price_row import PriceRow
 from results.price_table import date_rank, identity, layer_key, read_bytes, try_rows
 
@@ -72,10 +72,13 @@ def _ages(rows: Sequence[PriceRow], today: date) -> list[str]:
     of_source: dict[str, list[str]] = {}
     for row in rows:
         of_source.setdefault(source_name(row.source), []).append(row.as_of)
-    lines = [f"{_age(max(dates, key=_known), today)}: {name}: {len(dates)} rows" for name, dates in of_source.items()]
+    lines = [f"{_age(max(dates, key=_known), today)}: {name} (rows: {len(dates)})" for name, dates in of_source.items()]
     old = Counter("unknown" if row.as_of == "unknown" else "old" for row in rows if age_warning(row.as_of, today))
     lines = _some(lines, "sources")
-    return [*lines, f"older than 90 days or of the future: {old['old']} rows; of unknown age: {old['unknown']} rows"]
+    return [
+        *lines,
+        f"rows older than {MAX_AGE_DAYS} days or of a day to come: {old['old']}; of unknown age: {old['unknown']}",
+    ]
 
 
 def source_name(source: str) -> str:

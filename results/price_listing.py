@@ -126,7 +126,7 @@ def listing_table(listing: Listing, limit: int | None, width: int, color: bool) 
     more = len(listing.rows) - len(shown)
     general = [*listing.table.notes, *([f"{more} more; --all shows them"] if more else [])]
     block = Block("prices as listed, US dollars", columns, [_cells(row) for row in shown])
-    return compose([], [block], Notes(), general, f"{len(listing.rows)} prices", width, color).lstrip("\n")
+    return compose([], [block], Notes(), general, f"prices: {len(listing.rows)}", width, color).lstrip("\n")
 
 
 def _cells(row: PriceRow) -> list[str]:
@@ -155,7 +155,7 @@ def detail_table(listing: Listing, today: date, width: int, color: bool) -> str:
     ]
     block = Block(f"{first.provider}:{first.instance_type}", columns, rows)
     header = [_hardware(texts) for texts in dict.fromkeys(map(_parts, listing.rows))]
-    last_line = f"{len(rows)} prices"
+    last_line = f"prices: {len(rows)}"
     return compose(header, [block], notes, listing.table.notes, last_line, width, color)
 
 

@@ -147,7 +147,7 @@ def check_command(file: Path | None) -> int:
     today = date.today()
     found = [(file, _checked(file, today, False))] if file else _check_layers(today)
     for path, check in found:
-        lines = [f"{path}: {check.num_rows} rows are right, {check.num_errors} errors", *check.remarks]
+        lines = [f"{path}: right rows: {check.num_rows}, errors: {check.num_errors}", *check.remarks]
         write_result("".join(f"{one_line(line)}\n" for line in lines))
         for error in check.errors:
             say(one_line(error))
