@@ -222,6 +222,7 @@ def test_other_kinds_are_never_taken_from_another_region_or_unit(write):
         line(), line(pricing="spot", region="eu-1", price_usd_per_hour="9"),
         line(pricing="reserved_1y", unit="accelerator", accelerator_count="1", price_usd_per_hour="3"),
         line(pricing="reserved_3y", price_usd_per_hour="24"),
+        line(pricing="capacity_block", accelerator_count="4", price_usd_per_hour="20"),
     ))  # fmt: skip
     prices = find(table, "aws", "big").prices_by_pricing
     assert list(prices) == list(PRICINGS)
