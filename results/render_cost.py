@@ -30,7 +30,7 @@ from results.render_cost_parts import (
     training_notes,
 )
 from results.render_cost_text import Page, distinct, page_of, price_lines, priced
-from results.render_table import compose
+from results.render_table import Block, compose
 
 _PARTS = (
     case_blocks, market_blocks, request_blocks, training_blocks, electricity_blocks, owned_blocks, plan_blocks,
@@ -45,13 +45,18 @@ def render_cost(report: CostReport, output_format: str, width: int = TABLE_WIDTH
     if output_format == "csv":
         return cost_csv(report)
     page = page_of(report)
-    blocks = [block for part in _PARTS for block in part(page)]
+    blocks = page_blocks(page)
     header, general, last = [*_run_lines(report), *price_lines(page)], general_notes(page), _last_line(report)
     if output_format == "markdown":
         from results.render_markdown_blocks import markdown_blocks
 
         return markdown_blocks(header, blocks, page.notes, general, last)
     return compose(header, blocks, page.notes, general, last, width, color)
+
+
+def page_blocks(page: Page) -> list[Block]:
+    """All tables of a report, in order; collects their notes."""
+    return [block for part in _PARTS for block in part(page)]
 
 
 def _run_lines(report: CostReport) -> list[str]:

@@ -20,7 +20,7 @@ def plan_blocks(page: Page) -> list[Block]:
     first, names = plans[0], labels(page.report)
     several = len(page.prices) > 1
     columns = [
-        TableColumn("measured case", 26, False),
+        TableColumn("measured case", 24, False),
         *([TableColumn("price", 5, False)] if several else []),
         TableColumn("MFU", 6, True),
         TableColumn("FLOP/s", 12, True),

@@ -29,15 +29,19 @@ _COLUMNS = (
 def markdown(summary: RunSummary) -> str:
     """Header, table, notes and counts."""
     from results.render_ceilings import ceilings_markdown
+    from results.render_cost_own import own_cost
     from results.render_energy import electricity_notes, energy_markdown
+    from results.render_markdown_blocks import block_markdown
 
     notes = Notes(summary.cases)
     shared = shared_by([case.case for case in summary.cases])
     rows = [_row(case, notes, shared) for case in summary.cases]
     header = header_lines(summary.run, [case.case for case in summary.cases])
-    general = [*general_notes(summary), *electricity_notes(summary)]
+    own = own_cost(summary)
+    general = [*general_notes(summary), *electricity_notes(summary), *own.notes]
     page = markdown_page(header, _COLUMNS, rows, notes, general, counts_line(summary.counts))
-    return "\n".join(part for part in (page, ceilings_markdown(summary), energy_markdown(summary)) if part)
+    cost = "".join(f"{block_markdown(block)}\n" for block in own.blocks)
+    return "\n".join(part for part in (page, ceilings_markdown(summary), energy_markdown(summary), cost) if part)
 
 
 def markdown_page(

@@ -51,14 +51,16 @@ class Block(NamedTuple):
 def table(summary: RunSummary, *, width: int, color: bool) -> str:
     """The whole report; plain text unless ``color``."""
     from results.render_ceilings import ceiling_blocks, ceiling_notes
+    from results.render_cost_own import own_cost
     from results.render_energy import electricity_notes, energy_blocks
 
     notes = Notes(summary.cases)
     shared = shared_by([case.case for case in summary.cases])
     blocks = [_block(cases, notes, shared) for cases in group_cases(summary.cases)]
     header = header_lines(summary.run, [case.case for case in summary.cases])
-    blocks += [*ceiling_blocks(summary), *energy_blocks(summary, notes)]
-    general = [*general_notes(summary), *ceiling_notes(summary), *electricity_notes(summary)]
+    own = own_cost(summary)
+    blocks += [*ceiling_blocks(summary), *energy_blocks(summary, notes), *own.blocks]
+    general = [*general_notes(summary), *ceiling_notes(summary), *electricity_notes(summary), *own.notes]
     return compose(header, blocks, notes, general, counts_line(summary.counts), width, color)
 
 

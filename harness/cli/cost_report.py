@@ -19,7 +19,7 @@ from results.imported_record import ImportedCost, ImportedFile
 from results.price_table import PriceTable, load_layers
 from results.pricing import find
 from results.render import terminal_color, terminal_width
-from results.run_prices import DEFAULT_PRICING, PriceChoice, instance_names, run_prices
+from results.run_prices import DEFAULT_PRICING, PriceChoice, instance_names, no_instance_reason, run_prices
 from results.store import open_run
 from results.summary import run_summary
 
@@ -34,6 +34,7 @@ _NEEDS = {
     "latency_percentile": ("max_latency",),
     "pue": ("tariff",),
 }
+_NEED_A_PRICE = (*_RUN, *_PLAN, "rank", "owned", "tariff")
 _NOT_ON_SCORECARDS = (*_RUN, *_PLAN, "rank", "owned", "tariff")
 _NOT_OF_IMPORTED = (*_NOT_ON_SCORECARDS, "what_if")
 
@@ -61,6 +62,9 @@ def cost_text(runs: Sequence[str], options: Mapping[str, Any]) -> str:
     summaries = _summaries(runs or ([] if files else [LATEST]))
     imported = _imported_costs(files, table, choice)
     priced = [run_prices(summary, table, devices, choice) for summary in summaries]
+    for run in priced:
+        if not run.prices:
+            _refuse_without_price(options, run.summary)
     report = cost_report(priced, question, date.today(), imported)
     report = msgspec.structs.replace(report, warnings=(*table.notes, *report.warnings))
     if options["scorecards"]:
@@ -106,6 +110,15 @@ def _refuse(options: Mapping[str, Any], names: Iterable[str], other: str) -> Non
         raise UsageError(f"{_flag(wrong)} does not go with {other}: leave one of them out")
 
 
+def _refuse_without_price(options: Mapping[str, Any], summary: RunSummary) -> None:
+    wrong = next((name for name in _NEED_A_PRICE if _given(options, name)), None)
+    if wrong:
+        raise UsageError(
+            f"{_flag(wrong)} needs a single price, and for {summary.run.run_id} there is only the range of the market "
+            f"({no_instance_reason(summary)}): give --instance PROVIDER:TYPE"
+        )
+
+
 def _given(options: Mapping[str, Any], name: str) -> bool:
     return options[name] is not None and options[name] is not False and options[name] != ()
 
@@ -129,8 +142,11 @@ def _question(options: Mapping[str, Any]) -> CostQuestion:
             **given(tokens="training_tokens", parameters="parameters", chips="chips", efficiency="efficiency")
         )
     if options["rank"]:
-        percentile = int((options["latency_percentile"] or "p99").removeprefix("p"))
-        rank = RankTerms(options["max_latency"], percentile, options["min_throughput"])
+        rank = RankTerms(
+            max_latency_s=options["max_latency"],
+            latency_percentile=options["latency_percentile"] or "p99",
+            min_throughput_per_s=options["min_throughput"],
+        )
     return CostQuestion(terms, _owned(options["owned"]), plan, rank)
 
 

@@ -4,8 +4,15 @@ from __future__ import annotations
 
 import math
 import re
+from typing import TYPE_CHECKING
 
 import click
+
+if TYPE_CHECKING:
+    _Numbers = click.ParamType[float | int]
+    _Durations = click.ParamType[float]
+else:  # not every click that will do has generic types
+    _Numbers = _Durations = click.ParamType
 
 # ASCII digits alone: int() and float() would also take those of other scripts, underscores, nan and infinity.
 _NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
@@ -24,7 +31,7 @@ def number(text: str) -> float | None:
     return value if math.isfinite(value) and (value != 0 or meant_zero) else None
 
 
-class Number(click.ParamType):
+class Number(_Numbers):
     """A finite number in a range.
 
     Args:
@@ -61,7 +68,7 @@ class Number(click.ParamType):
         return above and self._least <= value <= self._most and value < self._below
 
 
-class Duration(click.ParamType):
+class Duration(_Durations):
     """Seconds: ``0.05``, ``50ms``, ``2 s``."""
 
     name = "duration"
