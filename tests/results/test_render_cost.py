@@ -32,6 +32,7 @@ from tests.results.example_run import CPU, H100, case, example_run, measurement,
 from tests.results.scorecard_example import MARKET, imported_cost, priced, result
 
 TODAY = date(2026, 11, 22)
+NO_TERMS = CostTerms()
 SUFFIX = {"table": "txt", "markdown": "md", "json": "json", "csv": "csv"}
 # A price of its own, so that an update of the shipped table does not change the golden files.
 CPU_PRICE = msgspec.structs.replace(
@@ -45,7 +46,7 @@ EIGHT = priced()
 ONE = priced(provider="oci", instance_type="one", accelerator_count=1, price_usd_per_hour=10.0, unit="accelerator")
 
 
-def at(summary, *prices, terms=CostTerms(), basis="given"):
+def at(summary, *prices, terms=NO_TERMS, basis="given"):
     return cost_report([RunPrices(summary, tuple((p, basis) for p in prices))], CostQuestion(terms), TODAY)
 
 
