@@ -131,7 +131,7 @@ def _working_frame(merged: pd.DataFrame, chosen: _Chosen, terms: CostTerms, basi
     fields = [_no_price() if isinstance(price, str) else price_fields(price, terms) for price in chosen.prices]
     per_price = pd.DataFrame(fields or [_no_price()])
     columns = {str(name): per_price[name].to_numpy()[chosen.price_rows] for name in per_price.columns}
-    kinds = merged["device_kind"].where(merged["device_kind"].notna(), merged["device"].str.partition(":")[0])
+    kinds = merged["device_kind"].where(merged["device_kind"].notna(), merged["device"].str.split(":", n=1).str[0])
     names = ("status", "reason", "item_unit", "device", "phase", "throughput_per_s_reason", "throughput_per_s")
     work = pd.DataFrame(
         {

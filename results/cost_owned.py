@@ -12,7 +12,6 @@ Share against share: an owned machine with M accelerators gives 1/M of itself to
 
 from __future__ import annotations
 
-import math
 import tomllib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -89,9 +88,10 @@ def _check(path: Path, terms: OwnedTerms) -> None:
     for name, (least, most) in _RANGES.items():
         value = getattr(terms, name)
         low = value >= least if name in _MAY_BE_ZERO or least > 0 else value > least
-        if not (math.isfinite(value) and low and value <= most):
+        if not (low and value <= most):  # neither nan nor infinity fits
+            shown = f"{value:g}" if isinstance(value, float) else str(value)[:12]  # an int may be past any float
             above = "from" if name in _MAY_BE_ZERO or least > 0 else "above"
-            raise PriceError(f"{path}: {name}: {value:g} cannot be: give a number {above} {least:g} to {most:g}")
+            raise PriceError(f"{path}: {name}: {shown} cannot be: give a number {above} {least:g} to {most:g}")
     if terms.residual_usd > terms.price_usd:
         raise PriceError(f"{path}: residual_usd: {terms.residual_usd:g} is more than price_usd")
     for name in ("name", "source"):
