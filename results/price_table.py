@@ -20,11 +20,15 @@ from typing import NamedTuple
 
 from results.errors import PriceError, did_you_mean
 from results.price_cells import PARSERS, UNIQUE, check_row
+from results.price_keys import COLUMNS as COLUMNS
+from results.price_keys import covering_keys
+from results.price_keys import date_rank as date_rank
+from results.price_keys import identity as identity
+from results.price_keys import layer_key as layer_key
 from results.price_match import Layer
 from results.price_row import PriceRow
 
 MAX_FILE_BYTES = 512 * 2**20
-COLUMNS = PriceRow.__struct_fields__
 LAYERS: tuple[Layer, ...] = ("shipped", "user", "given")
 USER_FILE_VARIABLE = "CHIPMARK_PRICES"
 
@@ -102,12 +106,15 @@ def load_layers(given: Path | None = None) -> PriceTable:
 
 
 def lay_over(below: PriceTable, above: PriceTable) -> PriceTable:
-    """``below`` with the rows of ``above`` in the place of those with the same key."""
+    """``below`` with the rows of ``above`` in the place of those with the same key.
+
+    A row above that states no region, or no memory, is for all of them: it says what its owner pays.
+    """
     keys = {layer_key(row) for row in above.rows}
     replaced, rows, layers = dict(below.replaced), [], []
     for row, layer in zip(below.rows, below.layers, strict=True):
-        key = layer_key(row)
-        if key not in keys:
+        key = next((key for key in covering_keys(row) if key in keys), None)
+        if key is None:
             rows.append(row)
             layers.append(layer)
         elif key not in replaced or date_rank(replaced[key]) < date_rank(row):
@@ -246,21 +253,6 @@ def _shared(name: str, cell: str) -> object:
 
 def _is_future(as_of: str, today: date) -> bool:
     return as_of != "unknown" and as_of > str(today + timedelta(days=1))
-
-
-def layer_key(row: PriceRow) -> tuple[object, ...]:
-    """What a row of a later layer must share with one of an earlier layer to take its place."""
-    return (row.provider, row.region, row.instance_type, row.accelerator_memory_gib, row.pricing, row.unit)
-
-
-def identity(row: PriceRow) -> tuple[object, ...]:
-    """What no two rows of a file may share: all but price and source."""
-    return tuple(getattr(row, n) for n in COLUMNS if n not in ("price_usd_per_hour", "source"))
-
-
-def date_rank(row: PriceRow) -> str:
-    """Sorts by date; ``unknown`` is the oldest."""
-    return "" if row.as_of == "unknown" else row.as_of
 
 
 def price_csv(rows: Iterable[PriceRow]) -> str:

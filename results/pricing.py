@@ -55,27 +55,37 @@ def find(
         raise PriceError(f"{name} has no {pricing} price in {table.name}; it has: {', '.join(kinds)}")
     candidates = [row for row in of_type if row.pricing == pricing]
     regions = {row.region for row in candidates}
-    if region is not None and region not in regions:
-        shown = ", ".join(sorted(map(region_text, regions)))
-        raise PriceError(f"{name} has no {pricing} price in region {region!r}; it has: {shown}")
-    chosen_region = region if region is not None else min(regions, key=region_rank)
+    chosen_region = region
+    if region is None:
+        chosen_region = min(regions, key=region_rank)
+    elif region not in regions:
+        if not _own_without_region(table, candidates):
+            shown = ", ".join(sorted(map(region_text, regions)))
+            raise PriceError(f"{name} has no {pricing} price in region {region!r}; it has: {shown}")
+        chosen_region = None
     row, offers_note = _newest_then_dearest(
         [row for row in candidates if row.region == chosen_region], accelerator_memory_gib
     )
     layer = _layer(table, row)
-    notes = [_region_note(candidates, row) if region is None and len(regions) > 1 else "", offers_note]
+    any_region = region is None and len(regions) > 1
+    notes = [_region_note(candidates, row) if any_region else "", offers_note]
     notes.append(_replaced_note(table, row, layer))
     return PriceMatch(
         row=row,
         layer=layer,
         table_sha256=table.sha256[layer],
-        match_rule="type_any_region" if region is None and len(regions) > 1 else "exact_type",
+        match_rule="type_any_region" if any_region else "exact_type",
         note="; ".join(filter(None, notes)),
         prices_by_pricing={
             kind: _price_of_kind([r for r in of_type if (r.pricing, r.region) == (kind, chosen_region)], row)
             for kind in PRICINGS
         },
     )
+
+
+def _own_without_region(table: PriceTable, candidates: Sequence[PriceRow]) -> bool:
+    """Whether the user has a price for this type that is for every region."""
+    return any(row.region is None and _layer(table, row) != "shipped" for row in candidates)
 
 
 def _price_of_kind(same: Sequence[PriceRow], chosen: PriceRow) -> float | None:
