@@ -14,6 +14,7 @@ NAMES = (
     "verdict_rates",
     "compare_speed",
     "energy_accuracy",
+    "cost_merge",
 )
 
 
