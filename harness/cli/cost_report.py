@@ -182,7 +182,7 @@ def _imported_files(paths: Sequence[Path]) -> list[ImportedFile]:
         return []
     from results.imported_store import read_imported
 
-    return [read_imported(path) for path in dict.fromkeys(path.resolve() for path in paths)]
+    return [read_imported(path) for path in dict.fromkeys(paths)]
 
 
 def _imported_costs(files: Sequence[ImportedFile], table: PriceTable, choice: PriceChoice) -> list[ImportedCost]:

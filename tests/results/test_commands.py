@@ -53,8 +53,9 @@ def test_cost_with_region_pricing_and_an_own_table(run, tmp_path):
         "me,attic,box,,0,,16,64,spot,0.36,instance,2026-11-01,my bill\n"
     )
     base = (cost.command, run.path, "--instance", "me:box", "--prices", table, "--format", "json")
-    assert json.loads(call(*base))["price"]["row"]["price_usd_per_hour"] == 3.6
-    assert json.loads(call(*base, "--pricing", "spot", "--region", "attic"))["price"]["row"]["source"] == "my bill"
+    assert json.loads(call(*base))["cases"][0]["price"]["row"]["price_usd_per_hour"] == 3.6
+    spot = json.loads(call(*base, "--pricing", "spot", "--region", "attic"))["cases"][0]
+    assert (spot["price"]["row"]["pricing"], spot["price"]["row"]["source"]) == ("spot", "my bill")
     with pytest.raises(PriceError, match=r"no spot price in region 'cellar'; it has: attic"):
         call(*base, "--pricing", "spot", "--region", "cellar")
 

@@ -116,6 +116,17 @@ def test_an_unknown_accelerator_machine_gets_the_range_of_the_market(tmp_path, c
     assert market["label"].startswith("bert-encoder/tiny train")
 
 
+@pytest.mark.parametrize(("provider", "asked"), [("runpod", "runpod"), ("hetzner", None)])
+def test_a_provider_without_a_type_is_asked_first(tmp_path, capfd, provider, asked):
+    summary = h100_run(tmp_path / "run")
+    file = tmp_path / "run" / "run.json"
+    instance = {"provider": provider, "evidence": "environment"}
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"instance": instance}))
+    report = cost_json(capfd, tmp_path / "run")
+    assert {market["market"]["provider"] for market in report["markets"]} == {asked}
+    assert len(report["markets"]) == len(summary.cases) == 3
+
+
 def test_what_if_elsewhere(tmp_path, capfd):
     h100_run(tmp_path / "run")
     report = cost_json(capfd, tmp_path / "run", "--what-if", "aws:p5.48xlarge,aws:g6.xlarge")

@@ -1,0 +1,109 @@
+"""Which prices a run gets, and which texts are numbers."""
+
+from __future__ import annotations
+
+import click
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from harness.cli.cost_values import Duration, Number, number
+from results.device_table import shipped_devices
+from results.errors import PriceError
+from results.instance_record import Instance
+from results.price_table import load_prices
+from results.run_prices import InstanceName, PriceChoice, instance_names, run_prices
+from results.store import StoredRun
+from results.summary import run_summary
+from tests.results.example_run import case, measurement, run_info, timing
+from tests.results.scorecard_example import SEQUENCES
+from tests.results.test_cost_command import COLUMNS, price_file
+
+ROW = "me,{region},box,,0,,16,64,{pricing},{usd},instance,2026-11-01,my bill"
+# The main region (us-east-1) and another, both kinds in each.
+ROWS = [
+    ROW.format(region=region, pricing=pricing, usd=usd)
+    for region, pricing, usd in [
+        ("us-east-1", "on_demand", 4), ("us-east-1", "spot", 3), ("cellar", "on_demand", 2), ("cellar", "spot", 1),
+    ]
+]  # fmt: skip
+IN_THE_CELLAR = Instance(provider="me", instance_type="box", region="cellar", pricing="spot", evidence="DMI")
+
+
+def priced(tmp_path, instance, choice=PriceChoice()):  # noqa: B008
+    spec = case("bert-encoder", "infer", "fp32")
+    info = msgspec.structs.replace(run_info([(spec, 1)]), instance=instance)
+    record = measurement(spec, work=SEQUENCES, timing=timing([(50, 10**9)], 0))
+    summary = run_summary(StoredRun(None, info, [record], []))
+    return run_prices(summary, load_prices(price_file(tmp_path / "p.csv", *ROWS)), shipped_devices(), choice)
+
+
+def test_the_columns_are_those_of_the_table():
+    assert COLUMNS.startswith("provider,region,instance_type,")
+
+
+@pytest.mark.parametrize(("changes", "choice", "usd"), [
+    ({}, PriceChoice(), 1),
+    ({}, PriceChoice(region="us-east-1"), 3),
+    ({}, PriceChoice(pricing="on_demand"), 2),
+    ({"region": None}, PriceChoice(), 3),
+    ({"pricing": None}, PriceChoice(), 2),
+    # What is named for the run says nothing of how the run's own machine was paid.
+    ({}, PriceChoice(given=(InstanceName("me", "box"),)), 4),
+    ({}, PriceChoice(given=(InstanceName("me", "box", "cellar"),), region="us-east-1"), 2),
+])  # fmt: skip
+def test_region_and_pricing(tmp_path, changes, choice, usd):
+    ((price, basis),) = priced(tmp_path, msgspec.structs.replace(IN_THE_CELLAR, **changes), choice).prices
+    assert price.row.price_usd_per_hour == usd
+    assert basis == ("given" if choice.given else "rented_here")
+
+
+def test_what_if_comes_on_top_and_the_same_row_is_priced_once(tmp_path):
+    choice = PriceChoice(what_if=(InstanceName("me", "box", "us-east-1"), InstanceName("me", "box", "cellar")))
+    found = priced(tmp_path, msgspec.structs.replace(IN_THE_CELLAR, pricing="on_demand"), choice).prices
+    assert [(price.row.price_usd_per_hour, basis) for price, basis in found] == [(2, "rented_here"), (4, "what_if")]
+
+
+def test_names_of_instances():
+    assert instance_names(["aws:a, gcp:b@c", "aws:a"]) == (InstanceName("aws", "a"), InstanceName("gcp", "b", "c"))
+    with pytest.raises(PriceError, match=r"--what-if 'aws:@x': write PROVIDER:TYPE"):
+        instance_names(["aws:@x"], "--what-if")
+
+
+@pytest.mark.parametrize("text", [
+    "", " ", "nan", "inf", "-inf", "1e400", "1e-400", "0x10", "1_0", "1,5", "\u0661", "\uff11", "1e", ".", "e5", "--1",
+    "1" * 500, "1\n2", "1 2",
+])  # fmt: skip
+def test_what_is_no_number(text):
+    assert number(text) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "value"), [("0", 0), ("0e5", 0), (".5", 0.5), ("5.", 5), ("+1e-3", 0.001), ("-2", -2)]
+)
+def test_what_is_one(text, value):
+    assert number(text) == value
+
+
+@given(st.floats(allow_nan=False, allow_infinity=False))
+def test_every_finite_number_is_read_as_it_is_written(value):
+    assert number(repr(value)) == value
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"), [("50ms", 0.05), ("0.05", 0.05), ("2 s", 2), ("7us", 7e-6), ("3ns", 3e-9)]
+)
+def test_durations(text, seconds):
+    assert Duration().convert(text, None, None) == pytest.approx(seconds, rel=1e-15)
+
+
+def test_limits_are_where_they_are_said_to_be():
+    share, part = Number("a share", above=0, most=1), Number("a part", least=0, below=1)
+    assert (share.convert("1", None, None), part.convert("0", None, None)) == (1, 0)
+    for kind, text in [(share, "0"), (share, "1.0001"), (part, "1"), (part, "-1e-9"), (Duration(), "0")]:
+        with pytest.raises(click.BadParameter):
+            kind.convert(text, None, None)
+    assert Duration(zero=True).convert("0", None, None) == 0
+    whole = Number("steps", least=1, whole=True).convert("1e3", None, None)
+    assert (whole, type(whole)) == (1000, int)
