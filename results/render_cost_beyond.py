@@ -20,9 +20,9 @@ def plan_blocks(page: Page) -> list[Block]:
     first, names = plans[0], labels(page.report)
     several = len(page.prices) > 1
     columns = [
-        TableColumn("measured case", 24, False),
+        TableColumn("measured case", 22, False),
         *([TableColumn("price", 5, False)] if several else []),
-        TableColumn("MFU", 6, True),
+        TableColumn("MFU", 8, True),
         TableColumn("FLOP/s", 12, True),
         TableColumn("time", 8, True),
         TableColumn("chip-hours", 10, True),

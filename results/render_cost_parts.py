@@ -175,8 +175,7 @@ def owned_notes(report: CostReport) -> list[str]:
     return [
         f"owned: figures of {terms.source}, as of {terms.as_of}; residual {units.usd(terms.residual_usd)}, busy "
         f"{units.percent(terms.busy_fraction)} of the calendar, {terms.power_w:g} W at PUE {terms.pue:g} and "
-        f"${terms.tariff_usd_per_kwh:g} per kWh, hosting ${terms.hosting_usd_per_hour:g} per hour; assumed to be as "
-        "fast as what was measured",
+        f"${terms.tariff_usd_per_kwh:g} per kWh, hosting ${terms.hosting_usd_per_hour:g} per hour",
         "break-even: the busy share of the calendar from which owning costs less than this rent; above 100 % never",
     ]
 
