@@ -149,6 +149,14 @@ def test_prices_stand_side_by_side_under_their_letters():
     assert "$0.00373 $0.00543" in row_of(text, "train", "bf16")
 
 
+def test_a_note_that_is_true_of_one_price_names_it():
+    text = render_cost(at(mixed_run(), EIGHT, CPU_PRICE), "table")
+    flat = " ".join(text.split())
+    assert "price B: measured on cuda:0, but c.example holds no accelerator" in flat
+    assert "price A: a case on the CPU has no share of the accelerators" in flat
+    assert "$0.00373 n/a" in row_of(text, "train", "bf16")
+
+
 def test_many_prices_have_blocks_of_their_own():
     prices = [priced(instance_type=f"big{number}", price_usd_per_hour=8.0 * number) for number in (1, 2, 3, 4)]
     text = render_cost(at(mixed_run(), *prices), "table")
