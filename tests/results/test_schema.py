@@ -4,7 +4,6 @@ import json
 import os
 import subprocess
 import sys
-from datetime import date
 
 import msgspec
 import pytest
@@ -12,11 +11,9 @@ import pytest
 from results.baseline_list import list_stores
 from results.baseline_store import read_store
 from results.baseline_writer import StoreWriter
-from results.cost import cost_report
 from results.count_check import check_counts
 from results.counts import counts_of
 from results.metrics import METRICS
-from results.pricing import find, load_prices
 from results.records import SCHEMA_VERSION
 from results.render import json_text
 from results.render_compare import render_comparison
@@ -27,6 +24,7 @@ from results.summary import run_summary
 from tests.results import example_comparison
 from tests.results.ab_folders import ab_folder
 from tests.results.baselines.stores import NOW, add
+from tests.results.cost_documents import cost_documents
 from tests.results.example_run import example_run
 from tests.results.sessions import session, sessions
 
@@ -76,7 +74,6 @@ def run(tmp_path):
 
 def documents(run, folder):
     summary = run_summary(run)
-    report = cost_report(summary, find(load_prices(), "aws", "c7i.4xlarge"), date(2026, 11, 22))
     good = session(folder / "good")
     counts = counts_of(good)
     check = SelfCheck(
@@ -87,13 +84,13 @@ def documents(run, folder):
         "run.json": [(run.path / "run.json").read_text()],
         "measurements.jsonl": (run.path / "measurements.jsonl").read_text().splitlines(),
         "show --format json": [json_text(summary)],
-        "cost --format json": [json_text(report)],
         "show --format counts": [counts_text(counts)],
         "run --check --json": [checked_json(run_summary(good), check_counts(good, counts, "counts.json"))],
         "compare --format json": [render_comparison(example_comparison.report(), "json")],
         "ab.json": [(ab_folder(folder / "ab", [(1.0, 1.0)]) / "ab.json").read_text()],
         "selfcheck --json": [json_text(check)],
         **baseline_documents(folder),
+        **cost_documents(folder),
     }
 
 
