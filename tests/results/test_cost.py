@@ -202,11 +202,11 @@ def test_spot_time_that_is_lost_is_in_a_training_run():
 
 
 @pytest.mark.parametrize(("summary", "reason"), [
-    (on_cpu(50), "not a training case"),
+    (on_h100(50), "not a training case"),
     (on_cpu(50, phase="train"), "the workload has no tokens: give steps"),
 ])  # fmt: skip
 def test_no_training_run_has_a_reason(summary, reason):
-    cost = one(summary, cpu_row(), run_tokens=1e9)
+    cost = one(summary, price_row(), run_tokens=1e9)
     assert (cost.run_time_s, cost.usd_per_run_billed, cost.run_reason) == (None, None, reason)
 
 

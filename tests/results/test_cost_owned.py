@@ -49,6 +49,14 @@ def test_rent_that_is_half_used_costs_double_and_owning_pays_earlier():
     assert found.usd_per_1m_tokens == pytest.approx(3.15 / 3.6, rel=1e-14)  # a busy hour is one at the measured rate
 
 
+def test_spot_time_that_is_lost_makes_a_used_hour_dearer():
+    terms = CostTerms(lost_fraction=0.5)
+    assert owned(on_h100(1000), price_row(pricing="spot"), terms).break_even_busy_fraction == pytest.approx(
+        1.5 / (13.76 - 0.15), rel=1e-14
+    )
+    assert owned(on_h100(1000), price_row(), terms).break_even_busy_fraction == pytest.approx(1.5 / 6.73, rel=1e-14)
+
+
 def test_a_cpu_case_takes_the_whole_machine():
     found = owned(on_cpu(1000), cpu_row(price_usd_per_hour=20.0))
     assert (found.attribution, found.usd_per_busy_hour) == (None, pytest.approx(25.2, rel=1e-14))

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import math
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -106,6 +107,14 @@ def test_a_market_gives_a_range_for_one_accelerator():
     assert found.usd_per_1m_items == pytest.approx((1.25, 2.5, 5.0), rel=1e-12)
     assert found.usd_per_1m_tokens == pytest.approx((500 / 25_600, 1000 / 25_600, 2000 / 25_600), rel=1e-12)
     assert (found.item_unit, found.market) == ("sequence", MARKET)
+
+
+def test_a_market_of_spot_offers_pays_for_lost_time():
+    spot = msgspec.structs.replace(MARKET, pricing="spot")
+    (found,) = market_costs(on_h100(1000), spot, lost_fraction=0.5)
+    assert found.usd_per_1m_tokens == pytest.approx((1.0, 2.0, 4.0), rel=1e-12)
+    (found,) = market_costs(on_h100(1000), lost_fraction=0.5)
+    assert found.usd_per_1m_tokens == pytest.approx((0.5, 1.0, 2.0), rel=1e-12)
 
 
 @pytest.mark.parametrize("summary", [

@@ -69,6 +69,12 @@ def test_neighbours_whose_intervals_overlap_are_tied(widths, tied, reason):
     assert (second.place, second.tied_with_previous, second.reason) == (2, tied, reason)
 
 
+def test_the_interval_of_dollars_is_that_of_the_inverse_rate():
+    # $0.905 with 10 %: up to 0.905 / 0.9 = 1.0055. $1 with 0.1 %: from 1 / 1.001 = 0.999.
+    summary = changed(decoding(1105, 1000), {"step_half_width": 0.1}, {"step_half_width": 0.001})
+    assert ranked(summary)[1].tied_with_previous
+
+
 def test_a_limit_of_latency_is_kept_by_the_percentile_asked_for():
     fast = {"latency_p99_s": 0.02, "latency_p90_s": 0.01}
     slow = {"latency_p99_s": 0.06, "latency_p90_s": 0.04}

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -72,6 +73,24 @@ def test_another_number_of_new_tokens_still_has_the_same_prefill():
     assert found.generated_tokens == 20
     # 4 * 20 tokens at 400 a second.
     assert found.usd_per_1k_requests == pytest.approx(0.001 * (0.1 + 0.2) / 4 * 1e3, rel=1e-12)
+
+
+def test_each_price_has_its_own_requests():
+    dear = match(price_row(accelerator_count=1, price_usd_per_hour=36.0, instance_type="dear"))
+    found = report(request_run(), ONE_H100, dear).requests
+    assert [request.price for request in found] == [ONE_H100, dear]
+    assert [request.usd_per_1m_prompt_tokens for request in found] == pytest.approx([0.25, 2.5], rel=1e-12)
+    assert [request.usd_per_1k_requests for request in found] == pytest.approx([0.05, 0.5], rel=1e-12)
+
+
+def test_a_prefill_of_the_very_shape_comes_before_another():
+    run = request_run(shape={**SHAPE, "new_tokens": 20})
+    other, decode = run.cases
+    own = msgspec.structs.replace(
+        other, case_id="own", case=msgspec.structs.replace(other.case, shape=decode.case.shape)
+    )
+    (found,) = report(msgspec.structs.replace(run, cases=(other, own, decode)), ONE_H100).requests
+    assert (found.prefill_case_id, found.decode_case_id) == ("own", decode.case_id)
 
 
 @pytest.mark.parametrize("status", ["invalid", "failed"])
