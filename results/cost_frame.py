@@ -28,7 +28,7 @@ from results.records import Device
 
 NO_INSTANCE = "the run names no instance type"
 # Columns that with_prices adds, beside price_<name> for each name of results.price_row.PriceRow.
-PRICE_COLUMNS = ("price_layer", "price_table_sha256", "price_match_rule")
+PRICE_COLUMNS = ("price_layer", "price_table_sha256", "price_match_rule", "price_note")
 _NUMBERS = ("accelerator_count", "accelerator_memory_gib", "vcpus", "memory_gib", "price_usd_per_hour")
 DOLLAR_COLUMNS = (
     "usd_per_hour_billed",
@@ -97,22 +97,24 @@ def with_prices(
 
 def _of_runs(frame: pd.DataFrame, table: PriceTable) -> _Chosen:
     """One price for each instance that occurs; runs that name the same one share it."""
-    keys = list(INSTANCE_COLUMNS)
-    named = frame[keys]
+    memory_bytes = frame["device_memory_bytes"].where(_accelerated(frame))
+    named = frame[list(INSTANCE_COLUMNS)].assign(memory_bytes=memory_bytes)
+    keys = list(named.columns)
     distinct = named.drop_duplicates()
     # Both number the instances in the order in which they first occur.
     index = named.groupby(keys, dropna=False, sort=False).ngroup().to_numpy()
-    prices = [_price(table, *map(_text, values)) for values in distinct.itertuples(index=False, name=None)]
+    prices = [_price(table, values) for values in distinct.itertuples(index=False, name=None)]
     return _Chosen(prices, np.arange(len(frame)), index)
 
 
-def _price(
-    table: PriceTable, provider: str | None, instance_type: str | None, region: str | None, pricing: str | None
-) -> PriceMatch | str:
+def _price(table: PriceTable, named: tuple[Any, ...]) -> PriceMatch | str:
+    """The price of what is in :data:`results.frame.INSTANCE_COLUMNS`, with the accelerator's memory in bytes behind."""
+    provider, instance_type, region, pricing = map(_text, named[:-1])
+    memory_gib = None if pd.isna(named[-1]) else named[-1] / 2**30
     if provider is None or instance_type is None:
         return NO_INSTANCE
     try:
-        return find(table, provider, instance_type, region, pricing or "on_demand")
+        return find(table, provider, instance_type, region, pricing or "on_demand", memory_gib)
     except PriceError as error:
         return str(error)
 
@@ -131,14 +133,13 @@ def _working_frame(merged: pd.DataFrame, chosen: _Chosen, terms: CostTerms, basi
     fields = [_no_price() if isinstance(price, str) else price_fields(price, terms) for price in chosen.prices]
     per_price = pd.DataFrame(fields or [_no_price()])
     columns = {str(name): per_price[name].to_numpy()[chosen.price_rows] for name in per_price.columns}
-    kinds = merged["device_kind"].where(merged["device_kind"].notna(), merged["device"].str.split(":", n=1).str[0])
     names = ("status", "reason", "item_unit", "device", "phase", "throughput_per_s_reason", "throughput_per_s")
     work = pd.DataFrame(
         {
             **{name: merged[name] for name in names},
             "tokens_per_s": merged["tokens_per_s"],
             "training_steps_per_s": merged["steps_per_s"].where(merged["phase"] == "train"),
-            "accelerated": kinds != "cpu",
+            "accelerated": _accelerated(merged),
             "mismatch": _mismatches(merged, chosen) if basis == "what_if" else "",
             **columns,
         }
@@ -150,6 +151,12 @@ def _working_frame(merged: pd.DataFrame, chosen: _Chosen, terms: CostTerms, basi
     ended_ok = (merged["status"] == "ok").to_numpy()
     work["no_cost"] = np.where(ended_ok & (no_price != ""), no_price, reasons)
     return work
+
+
+def _accelerated(frame: pd.DataFrame) -> pd.Series[bool]:
+    """Whether a case ran on something other than the CPU."""
+    named = frame["device"].str.split(":", n=1).str[0]
+    return frame["device_kind"].where(frame["device_kind"].notna(), named) != "cpu"
 
 
 def _no_price() -> dict[str, Any]:

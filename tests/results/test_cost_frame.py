@@ -87,6 +87,24 @@ def test_each_run_is_priced_by_the_instance_it_names(tmp_path):
     assert (runs[0]["price_layer"].iloc[0], runs[0]["price_match_rule"].iloc[0]) == ("shipped", "exact_type")
 
 
+def test_the_memory_of_the_device_chooses_among_offers_of_one_name(tmp_path):
+    spec = case("bert-encoder", "infer", "bf16", device="cuda:0")
+    record = measurement(spec, work=WORK, timing=timing([(1000, 10**9)], 0))
+    sold = [price_row(accelerator="A100", accelerator_count=1, accelerator_memory_gib=gib, price_usd_per_hour=usd)
+            for gib, usd in ((40.0, 2.0), (80.0, 3.0))]  # fmt: skip
+    table = TABLE._replace(rows=sold, layers=["shipped", "shipped"], replaced={})
+    for name, gib in (("small", 39.5), ("unknown", None)):
+        device = msgspec.structs.replace(H100, memory_bytes=int(gib * 2**30) if gib else None)
+        run = msgspec.structs.replace(
+            run_info([(spec, 1)], (device,)), instance=Instance(provider="aws", instance_type="big", evidence="given")
+        )
+        store(tmp_path / name, run, [(record, {})])
+    small, unknown = with_prices(load(tmp_path), table).to_dict("records")
+    assert (small["price_price_usd_per_hour"], small["price_note"]) == (2.0, "")
+    assert unknown["price_price_usd_per_hour"] == 3.0
+    assert "the dearest was taken" in unknown["price_note"]
+
+
 def test_another_chip_gets_no_dollars_elsewhere(tmp_path):
     h100_run(tmp_path / "run")
     elsewhere = [match(price_row()), match(price_row(accelerator="L4", accelerator_memory_gib=24.0))]
