@@ -14,6 +14,6 @@ class Instance(Record, frozen=True, kw_only=True):
     provider: str  # as in the price table: aws, gcp, azure, oci, runpod, ...
     instance_type: str | None = None
     region: str | None = None
-    pricing: str | None = None  # on_demand, spot, capacity_block; None: not told
-    evidence: str  # given, environment, DMI, metadata service; several are joined by " and "
+    pricing: str | None = None  # one of results.price_cells.PRICINGS, reserved only where given; None: not told
+    evidence: str  # given, environment, cloud-init, DMI, metadata service; several are joined by " and "
     reason: str = ""  # what could not be found out, and why

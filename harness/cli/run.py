@@ -118,11 +118,12 @@ def command(
     _attach_wall_meter(wall_meter, energy, tell)
     session = Session(lambda total: progress_for(total, quiet), tell)
     if resume is not None:
-        _refuse_with_resume(suite, filters, out, instance)
+        _refuse_with_resume(suite, filters, out, instance is not None or no_metadata)
         expected = expectation_of_run(resolve_run(resume)) if check else None
         stored = session.resume(resolve_run(resume))
     else:
         expected = expectation(suite, filters) if check else None
+        _tell_unknown_instance(instance, tell)
         stored = session.start(suite, filters, Path(out) if out is not None else None, instance, not no_metadata)
     return _report(session, stored, as_json, expected)
 
@@ -150,16 +151,36 @@ def _attach_wall_meter(file: str | None, energy: float | None, tell: Callable[[s
         )
 
 
-def _refuse_with_resume(suite: str | None, filters: object, out: str | None, instance: str | None) -> None:
+def _refuse_with_resume(suite: str | None, filters: object, out: str | None, instance_asked: bool) -> None:
     from harness.plan import Filters
     from results.errors import UsageError
 
-    if instance is not None:
-        raise UsageError("--resume keeps the instance that the run has stored: leave --instance out")
+    if instance_asked:
+        raise UsageError("--resume keeps the instance that the run has stored: leave --instance and --no-metadata out")
     if suite is not None or out is not None or filters != Filters():
         raise UsageError(
             "--resume goes on with a run as it was planned: give no suite, filter, energy option or --out with it"
         )
+
+
+def _tell_unknown_instance(option: str | None, tell: Callable[[str], None]) -> None:
+    """A line where no price has the instance that the user names; it may be right, so measuring goes on.
+
+    Raises:
+        UsageError: what is given has not the shape of a name.
+    """
+    from harness.instance.identify import given_instance
+    from results.errors import PriceError
+    from results.price_table import load_layers
+    from results.pricing import rows_of_type
+
+    given = given_instance(option)
+    if given is None or given.instance_type is None:
+        return
+    try:
+        rows_of_type(load_layers().rows, given.provider, given.instance_type)
+    except PriceError as error:
+        tell(f"note: no price was found for the instance, which is stored as given: {error}")
 
 
 def _report(session: Session, stored: StoredRun, as_json: bool, expected: Expectation | None) -> int:

@@ -73,6 +73,8 @@ def _asked(found: Evidence, provider: str, allowed: bool, address: tuple[str, in
         told = QUESTIONS[provider](MetadataService(address))
     except MetadataError as error:
         return _because(local, str(error))
+    except Exception as error:  # what the machine itself told is still true
+        return _because(local, f"the metadata service could not be asked: {type(error).__name__}")
     return Instance(
         provider=provider, instance_type=told.instance_type, region=told.region or found.region, pricing=told.pricing,
         evidence=f"{found.source} and metadata service", reason="; ".join(filter(None, [found.reason, told.reason])),

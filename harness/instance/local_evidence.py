@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import stat
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -13,6 +15,7 @@ from harness.instance.override import NAME
 DMI_FOLDER = "sys/class/dmi/id"
 CLOUD_INIT_FILE = "run/cloud-init/instance-data.json"
 MAX_FILE_BYTES = 2**20
+MAX_DMI_BYTES = 256
 # cloud-init's tools/ds-identify; any Hyper-V guest has the vendor Microsoft, so that one says nothing.
 AZURE_ASSET_TAG = "7783-7084-3265-9085-8269-3286-77"
 ORACLE_ASSET_TAG = "OracleCloud.com"
@@ -58,11 +61,13 @@ def _environment(variables: Mapping[str, str]) -> Evidence:
     if text is None:
         return Evidence(None)
     found = _decoded(text.encode("utf-8", "replace")[: MAX_FILE_BYTES + 1], "SKYPILOT_CLUSTER_INFO")
-    return found if isinstance(found, Evidence) else _cloud(found.get("cloud"), found.get("region"), "environment")
+    if isinstance(found, Evidence):
+        return found
+    return _cloud(found.get("cloud"), found.get("region"), "environment", "SKYPILOT_CLUSTER_INFO")
 
 
 def _cloud_init(root: Path) -> Evidence:
-    content = _read(root / CLOUD_INIT_FILE)
+    content = _read(root / CLOUD_INIT_FILE, MAX_FILE_BYTES + 1)
     if content is None:
         return Evidence(None)
     found = _decoded(content, "cloud-init's instance data")
@@ -71,16 +76,15 @@ def _cloud_init(root: Path) -> Evidence:
     v1 = found.get("v1")
     if not isinstance(v1, dict):
         return Evidence(None, reason="cloud-init's instance data has no v1")
-    return _cloud(v1.get("cloud_id"), v1.get("region"), "cloud-init")
+    return _cloud(v1.get("cloud_id"), v1.get("region"), "cloud-init", "cloud-init's instance data")
 
 
 def _dmi(root: Path) -> Evidence:
     def field(name: str) -> str:
-        return (_read(root / DMI_FOLDER / name) or b"")[:256].decode("ascii", "replace").strip()
+        return (_read(root / DMI_FOLDER / name, MAX_DMI_BYTES) or b"").decode("ascii", "replace").strip()
 
     vendor, tag = field("sys_vendor"), field("chassis_asset_tag")
-    amazon = (vendor, field("bios_vendor"), field("product_version"))
-    if vendor == "Amazon EC2" or amazon[1] == "Amazon EC2" or "amazon" in amazon[2].lower():
+    if "Amazon EC2" in (vendor, field("bios_vendor")) or "amazon" in field("product_version").lower():
         return Evidence("aws", source="DMI")
     if field("product_name") == "Google Compute Engine":
         return Evidence("gcp", source="DMI")
@@ -97,18 +101,33 @@ def _decoded(content: bytes, name: str) -> dict[str, Any] | Evidence:
         return Evidence(None, reason=f"{name} is not readable as JSON")
 
 
-def _cloud(cloud: object, region: object, source: str) -> Evidence:
+def _cloud(cloud: object, region: object, source: str, name: str) -> Evidence:
     provider = CLOUDS.get(cloud.lower()) if isinstance(cloud, str) else None
+    if provider is None:
+        return Evidence(None, reason=f"{name} names no provider that is known by it")
     valid = isinstance(region, str) and NAME.fullmatch(region)
     return Evidence(provider, str(region) if valid else None, source)
 
 
-def _read(path: Path) -> bytes | None:
-    """At most one byte over the cap; None where the file is not there or not ours to read."""
+def _read(path: Path, num_bytes: int) -> bytes | None:
+    """The first bytes; None where there is no plain file, or it is not ours to read.
+
+    A pipe in its place must not hang the run, not even in being opened.
+    """
     try:
-        if not path.is_file():
-            return None
-        with path.open("rb") as file:
-            return file.read(MAX_FILE_BYTES + 1)
+        opened = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY)
     except OSError:
         return None
+    try:
+        return _bytes(opened, num_bytes) if stat.S_ISREG(os.fstat(opened).st_mode) else None
+    except OSError:
+        return None
+    finally:
+        os.close(opened)
+
+
+def _bytes(opened: int, num_bytes: int) -> bytes:
+    content = b""
+    while len(content) < num_bytes and (more := os.read(opened, num_bytes - len(content))):
+        content += more
+    return content

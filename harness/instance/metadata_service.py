@@ -14,6 +14,7 @@ from http.client import HTTPException, HTTPResponse
 ADDRESS = ("169.254.169.254", 80)  # link-local, the same on all four clouds: no name is looked up
 TIMEOUT_S = 0.5  # for all questions together
 MAX_BODY_BYTES = 64 * 2**10
+MAX_ANSWER_BYTES = 2 * MAX_BODY_BYTES  # with status line, headers and the sizes of chunks
 AWS_TOKEN = "/latest/api/token"
 AWS_DOCUMENT = "/latest/dynamic/instance-identity/document"
 AWS_LIFE_CYCLE = "/latest/meta-data/instance-life-cycle"
@@ -65,6 +66,7 @@ class MetadataService:
         lines = [f"{method} {path} HTTP/1.1", f"Host: {self._address[0]}", "Connection: close"]
         lines += ["Content-Length: 0"] * (method == "PUT") + [f"{name}: {value}" for name, value in headers.items()]
         with socket.create_connection(self._address, timeout=self._left()) as connection:
+            connection.settimeout(self._left())
             connection.sendall("\r\n".join([*lines, "", ""]).encode("ascii"))
             response = HTTPResponse(_Timed(connection, self), method=method)  # type: ignore[arg-type]
             response.begin()
@@ -86,10 +88,13 @@ class MetadataService:
 
 
 class _Timed(io.RawIOBase):
-    """A connection whose every read has only what is left of the time: one byte a time ends as well."""
+    """A connection whose every read has only what is left of the time: one byte a time ends as well.
+
+    The bytes are counted here too: http.client reads a chunk of negative size to the end of the stream.
+    """
 
     def __init__(self, connection: socket.socket, service: MetadataService) -> None:
-        self._connection, self._service = connection, service
+        self._connection, self._service, self._num_bytes = connection, service, 0
 
     def makefile(self, mode: str) -> io.BufferedReader:
         """As of a socket, for :class:`http.client.HTTPResponse`."""
@@ -102,4 +107,8 @@ class _Timed(io.RawIOBase):
     def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
         """The next bytes, before the deadline."""
         self._connection.settimeout(self._service._left())
-        return self._connection.recv_into(buffer)
+        num_bytes = self._connection.recv_into(buffer)
+        self._num_bytes += num_bytes
+        if self._num_bytes > MAX_ANSWER_BYTES:
+            raise MetadataError(f"the metadata service answered more than {MAX_BODY_BYTES} bytes")
+        return num_bytes

@@ -6,11 +6,14 @@ import re
 
 from results.errors import UsageError
 from results.instance_record import Instance
+from results.price_cells import PRICINGS
 
 INSTANCE_VARIABLE = "CHIPMARK_INSTANCE"
-NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")  # instance types and regions; nothing a terminal or sheet would act on
-PRICINGS = ("on_demand", "spot", "capacity_block")
-_SHAPE = re.compile(rf"({NAME.pattern}):({NAME.pattern})(?:@({NAME.pattern}))?(?:/({'|'.join(PRICINGS)}))?")
+# Of providers, and of types and regions that a machine tells: nothing a terminal or sheet would act on.
+NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
+# The price table has types and regions such as "NVIDIA HGX H100 (SXM)" and "us (base)": a user may name those.
+_GIVEN = r"[A-Za-z0-9](?:[A-Za-z0-9._ ()+-]{0,62}[A-Za-z0-9.)+])?"
+_SHAPE = re.compile(rf"({NAME.pattern}):({_GIVEN})(?:@({_GIVEN}))?(?:/({'|'.join(PRICINGS)}))?")
 
 
 def parse_instance(text: str, source: str) -> Instance:
