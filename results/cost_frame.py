@@ -99,12 +99,16 @@ def _of_runs(frame: pd.DataFrame, table: PriceTable) -> _Chosen:
     """One price for each instance that occurs; runs that name the same one share it."""
     memory_bytes = frame["device_memory_bytes"].where(_accelerated(frame))
     named = frame[list(INSTANCE_COLUMNS)].assign(memory_bytes=memory_bytes)
-    keys = list(named.columns)
-    distinct = named.drop_duplicates()
-    # Both number the instances in the order in which they first occur.
-    index = named.groupby(keys, dropna=False, sort=False).ngroup().to_numpy()
+    distinct, numbers = _distinct(named)
     prices = [_price(table, values) for values in distinct.itertuples(index=False, name=None)]
-    return _Chosen(prices, np.arange(len(frame)), index)
+    return _Chosen(prices, np.arange(len(frame)), numbers)
+
+
+def _distinct(frame: pd.DataFrame) -> tuple[pd.DataFrame, np.ndarray]:
+    """The different rows, missing values being equal, and for each row of ``frame`` which of them it is."""
+    groups = frame.groupby(list(frame.columns), dropna=False, sort=False).ngroup().to_numpy()
+    _, first, numbers = np.unique(groups, return_index=True, return_inverse=True)
+    return frame.iloc[first], numbers
 
 
 def _price(table: PriceTable, named: tuple[Any, ...]) -> PriceMatch | str:
@@ -169,15 +173,16 @@ def _mismatches(merged: pd.DataFrame, chosen: _Chosen) -> np.ndarray:
     """Why the price of a row is of another accelerator; asked once for each device and price that meet."""
     columns = ["device_name", "device_kind", "device_memory_bytes"]
     pairs = merged[columns].assign(price=chosen.price_rows)
-    numbers = pairs.groupby([*columns, "price"], dropna=False, sort=False).ngroup().to_numpy()
+    distinct, numbers = _distinct(pairs)
     reasons = []
-    for name, kind, memory_bytes, index in pairs.drop_duplicates().itertuples(index=False, name=None):
+    for name, kind, memory_bytes, index in distinct.itertuples(index=False, name=None):
         price = chosen.prices[index]
         known = isinstance(name, str) and isinstance(kind, str)
         memory = None if pd.isna(memory_bytes) else int(memory_bytes)
         device = Device(id="", backend="", kind=kind, name=name, memory_bytes=memory) if known else None
         reasons.append("" if isinstance(price, str) else mismatch_reason(device, price.row))
-    return np.array(reasons or [""], dtype=object)[numbers]
+    found: np.ndarray = np.array(reasons or [""], dtype=object)
+    return found.take(numbers)
 
 
 def _provenance(chosen: _Chosen) -> dict[str, Any]:

@@ -129,6 +129,18 @@ def test_an_empty_frame_stays_empty(tmp_path, prices):
     assert with_prices(load(tmp_path / "run").iloc[:0], prices).empty
 
 
+def test_what_is_missing_in_two_ways_is_missing(tmp_path):
+    rented(tmp_path / "a", provider="aws", instance_type="c7i.4xlarge", region="us-east-1")
+    rented(tmp_path / "b")
+    frame = load(tmp_path)
+    frame["instance_pricing"] = pd.Series([None, float("nan")] * (len(frame) // 2), dtype=object)
+    priced = with_prices(frame, TABLE)
+    ok = priced[priced["status"] == "ok"]
+    named = ok["instance_type"].notna()
+    assert set(ok[named]["price_price_usd_per_hour"]) == {0.714}
+    assert set(ok[~named]["cost_reason"]) == {NO_INSTANCE}
+
+
 def test_no_prices_give_no_rows(tmp_path):
     example_run(tmp_path / "run")
     assert with_prices(load(tmp_path / "run"), []).empty
