@@ -14,6 +14,7 @@ NAMES = (
     "verdict_rates",
     "compare_speed",
     "energy_accuracy",
+    "identify_cost",
     "cost_merge",
 )
 

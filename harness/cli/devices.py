@@ -64,7 +64,8 @@ def _instance_line(here: Identified) -> str:
     pricing = f", {found.pricing}" if found.pricing else ""
     reason = f"; {found.reason}" if found.reason else ""
     name = f"{found.provider} {found.instance_type or '(type not known)'}"
-    return f"instance: {name}{where}{pricing}, by {found.evidence}{reason}"
+    by = "as given" if found.evidence == "given" else f"by {found.evidence}"
+    return f"instance: {name}{where}{pricing}, {by}{reason}"
 
 
 def _lines(report: BackendReport, answers: list[Capability], surveyed: Survey) -> list[str]:

@@ -70,13 +70,14 @@ def test_any_text_is_a_clean_name_or_a_clean_error(text: str) -> None:
     try:
         found = parse_instance(text, "--instance")
     except UsageError as error:
-        assert str(error).isprintable()
-        return
-    for part in (found.provider, found.instance_type, found.region):
-        assert part is None or (
-            part.isascii() and part.isprintable() and 0 < len(part) <= 64 and part[0] not in "=+@ ("
-        )
-    assert found.pricing in (None, *PRICINGS)
+        refusal = str(error)
+    else:
+        refusal = ""
+        for part in (found.provider, found.instance_type, found.region):
+            assert part is None or (part.isascii() and part.isprintable() and 0 < len(part) <= 64)
+            assert part is None or part[0] not in "=+@ ("
+        assert found.pricing in (None, *PRICINGS)
+    assert refusal.isprintable()
 
 
 def test_the_option_comes_before_the_variable_before_all_else(cloud: Cloud, tmp_path: Path) -> None:
