@@ -5,25 +5,48 @@ from __future__ import annotations
 import math
 
 from results.case_summary import CaseSummary
-from results.failed_guards import of_energy
+from results.failed_guards import GUARDS_OF_TIMES, of_energy
 
 ALONE = "of one process: how processes differ is not known, and not in it"
 
 
-def failed_guards(case: CaseSummary) -> list[str]:
-    """``name: reason`` of each guard of times that FAILed, once; guards of energy bar no time."""
+def failed_guards(case: CaseSummary) -> dict[str, str]:
+    """Name and reason of each guard that FAILed and is about times; guards of energy bar no time."""
     found: dict[str, str] = {}
     for guard in case.guards:
         if guard.verdict == "FAIL" and not of_energy(guard.name):
             found.setdefault(guard.name, guard.reason or "no reason was given")
-    return [f"{name}: {reason}" for name, reason in found.items()]
+    return found
+
+
+def disturbed(case: CaseSummary) -> str:
+    """Which guards say that the machine was disturbed; "" if none does.
+
+    Those that look at the spread of the very times are not among them: what they warn of is in the interval, and
+    to leave results out by them would be to choose by outcome. So it is with verdicts (``results.failed_guards``).
+    """
+    found = {name: why for name, why in failed_guards(case).items() if name not in GUARDS_OF_TIMES}
+    if not found:
+        return ""
+    first = next(iter(found))
+    rest = f"; also {', '.join(list(found)[1:])}" if len(found) > 1 else ""
+    return f"guard FAIL: {first}: {found[first]}{rest}"
+
+
+def _guards(case: CaseSummary) -> list[str]:
+    """One note for those that say that the machine was disturbed, one for the spread of times."""
+    spread = {name: why for name, why in failed_guards(case).items() if name in GUARDS_OF_TIMES}
+    notes = [disturbed(case)] if disturbed(case) else []
+    if spread:
+        notes.append(f"times scatter: guard FAIL: {', '.join(spread)}")
+    return notes
 
 
 def case_notes(case: CaseSummary) -> tuple[str, ...]:
     """Failed guards, rates that are not steady, emulated precision; empty for a case that is not ok."""
     if case.status != "ok":
         return ()
-    notes = [f"guard FAIL: {text}" for text in failed_guards(case)]
+    notes = _guards(case)
     notes += [case.steady_notes] if case.steady_notes else []
     notes += [f"emulated precision: {case.support_reason}"] if case.support == "emulated" else []
     return tuple(notes)

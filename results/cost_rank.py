@@ -7,7 +7,7 @@ from typing import Literal, NamedTuple
 
 from results import units
 from results.case_summary import CaseSummary, RunSummary
-from results.cost_notes import failed_guards
+from results.cost_notes import disturbed
 from results.cost_record import Cost, Rank
 
 LatencyPercentile = Literal["p50", "p90", "p99"]
@@ -33,7 +33,8 @@ def ranking(costs: Sequence[Cost], summaries: Mapping[str, RunSummary], terms: R
     """The place of every cost within its group: same workload, version, preset, shape and phase.
 
     By the headline cost of a million tokens, or of a million items where there are no tokens; a step is no measure
-    over batch sizes. What does not qualify has no place and the reason; a guard of times that FAILed bars too.
+    over batch sizes. What does not qualify has no place and the reason; a guard that says that the machine was
+    disturbed bars too.
 
     Args:
         costs: of all cases; an index into them names each.
@@ -102,9 +103,8 @@ def _entry(number: int, cost: Cost, case: CaseSummary, terms: RankTerms) -> _Ent
 
 
 def _does_not_qualify(cost: Cost, case: CaseSummary, terms: RankTerms) -> str:
-    failed = failed_guards(case)
-    if failed:  # a rank is a verdict that one may bet on
-        return f"guard FAIL: {'; '.join(failed)}"
+    if disturbed(case):  # a rank is a verdict that one may bet on
+        return disturbed(case)
     if terms.max_latency_s is not None:
         name = f"latency_{terms.latency_percentile}_s"
         latency = getattr(case, name)

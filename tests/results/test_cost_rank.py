@@ -108,3 +108,10 @@ def test_what_is_not_ok_or_failed_a_guard_is_not_ranked():
 
 def test_nothing_is_ranked_unless_it_is_asked_for():
     assert report(decoding(1), ONE_H100).ranking == ()
+
+
+def test_scatter_of_the_very_times_is_noted_and_bars_from_no_rank():
+    guard = Guard(name="step_spread", value=0.2, threshold=0.05, verdict="FAIL", reason="relative sd 20 %")
+    summary = changed(decoding(500, 2000), {"guards": (guard,)}, {})
+    assert {rank.index: rank.place for rank in ranked(summary)} == {1: 1, 0: 2}
+    assert report(summary, ONE_H100).cases[0].notes == ("times scatter: guard FAIL: step_spread",)
