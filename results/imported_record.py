@@ -66,6 +66,7 @@ class ImportedResult(Record, frozen=True, kw_only=True):
     power_scope: str = ""
     accuracy: str = ""
     inferred: bool = False  # by the publisher from another scenario, not measured
+    notes: str = ""  # as written there
     doubts: tuple[str, ...] = ()  # what does not fit together in the row
 
 
