@@ -91,8 +91,10 @@ def _check_version(path: Path, version: int) -> None:
 def is_imported(path: Path) -> bool:
     """Whether a file is one of imported results, however damaged; False where nothing can be read."""
     try:
+        if not path.is_file():
+            return False
         with path.open("rb") as file:
-            start = file.read(300)
+            start = file.read(4096)
     except (OSError, ValueError):
         return False
     return start.lstrip()[:1] == b"{" and b'"source_sha256"' in start and b'"format"' in start

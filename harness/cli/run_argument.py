@@ -28,6 +28,23 @@ def named_path(name: str) -> Path:
     return Path(name)
 
 
+def refuse_imported(path: Path) -> None:
+    """Refuse results that chipmark did not measure where a run is asked for.
+
+    Raises:
+        UsageError: it is a file of imported results.
+    """
+    if not path.is_file():
+        return
+    from results.imported_store import is_imported
+
+    if is_imported(path):
+        raise UsageError(
+            f"{path}: holds results that were measured elsewhere, not a run of chipmark: they are never compared with "
+            f"its measurements; see `chipmark import show {path}` and `chipmark cost --imported {path}`"
+        )
+
+
 def resolve_run(run: str) -> Path:
     """The folder that RUN names: a path, or ``latest`` for the newest run below ``chipmark-runs``.
 
@@ -35,9 +52,10 @@ def resolve_run(run: str) -> Path:
 
     Raises:
         RunFolderError: there is no run to be the latest. A wrong path is left to the reader.
-        UsageError: it cannot be a path.
+        UsageError: it cannot be a path, or it is a file of imported results.
     """
     path = named_path(run)
+    refuse_imported(path)
     if run != LATEST or path.is_dir():
         return path
     import msgspec
