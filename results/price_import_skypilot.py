@@ -33,16 +33,18 @@ from results.price_import_cells import (
     price,
     whole,
 )
-from results.price_import_names import Part, is_fractional, nominal_gib, our_name, part, tpu_slice
+from results.price_import_names import Part, Slice, is_fractional, nominal_gib, our_name, part, tpu_slice
 
 REQUIRED = ("InstanceType", "AcceleratorName", "AcceleratorCount", "Price", "Region")
 MAX_INFO_CHARS = 4096
 HOST_ALONE = "price of the host alone, without the accelerators that it always has"
 PART_ALONE = "price of the accelerators alone, without a host"
+SLICE_IN_MACHINE = "a TPU slice under the name of a machine: whose price it is cannot be told"
 STAND_IN = "a stand-in for a price that is not known"
 # Families of Google's machines that always hold accelerators.
 _GCP_WITH_ACCELERATORS = re.compile(r"(a2|a3|a4|a4x|g2|g4|ct\w+)-")
 _TPU_V6E_STAND_IN_USD = 700.0
+_ANY_SLICE = "TPU-VM"
 _TRAINIUM2_WRONG_MIB = 524_288
 
 
@@ -63,8 +65,8 @@ def skypilot_offers(cells: Mapping[str, str], provider: str) -> Iterator[Offer |
     name, count = _accelerators(cells)
     instance_type = cells["InstanceType"].strip()
     tpu = tpu_slice(name)
-    if tpu is not None and not instance_type:
-        instance_type, count = tpu.name, tpu.num_chips
+    if tpu is not None:
+        instance_type, count = tpu.name, _num_chips(tpu, instance_type, count)
         found = Part(tpu.accelerator, nominal_gib(tpu.accelerator))
     else:
         _check_machine(provider, instance_type, name)
@@ -92,6 +94,15 @@ def skypilot_offers(cells: Mapping[str, str], provider: str) -> Iterator[Offer |
     if spot is not None:
         above = on_demand is not None and spot > on_demand
         yield Refused(SPOT_ABOVE) if above else whole_offer._replace(pricing="spot", price=spot)
+
+
+def _num_chips(tpu: Slice, instance_type: str, count: int) -> int:
+    """Chips of a slice, which is sold as a whole, under its own name or under one that all slices share."""
+    if instance_type not in ("", _ANY_SLICE):
+        raise Refused(SLICE_IN_MACHINE)
+    if count not in (1, tpu.num_chips):
+        raise Refused("column AcceleratorCount: does not go with the TPU slice's name")
+    return tpu.num_chips
 
 
 def _accelerators(cells: Mapping[str, str]) -> tuple[str, int]:

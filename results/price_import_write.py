@@ -11,7 +11,16 @@ from typing import NamedTuple
 from results.errors import OutputError, PriceError
 from results.price_keys import layer_key
 from results.price_row import PriceRow
-from results.price_table import MAX_FILE_BYTES, date_rank, load_prices, merge, price_csv
+from results.price_table import (
+    COLUMNS,
+    MAX_FILE_BYTES,
+    date_rank,
+    load_prices,
+    merge,
+    open_table,
+    price_csv,
+    read_bytes,
+)
 from results.store_writer import write_atomically
 from results.write_once import exclusive
 
@@ -48,7 +57,7 @@ def merge_into(path: Path, rows: Sequence[PriceRow], today: date) -> Merged:
 
 
 def _merge(path: Path, target: Path, rows: Sequence[PriceRow], today: date) -> Merged:
-    there = load_prices(target, "user", today).rows if target.exists() else []
+    there = _present(path, target, today) if target.exists() else []
     newest = _newest(there)
     # Older prices of an offer that stands in the file twice are its owner's history: they stay.
     history = [row for row in there if newest[_offer(row)] is not row]
@@ -59,6 +68,17 @@ def _merge(path: Path, target: Path, rows: Sequence[PriceRow], today: date) -> M
     with _same_mode(target):
         write_atomically(target, content)
     return Merged(path, len(history) + len(merged), added, replaced, older)
+
+
+def _present(path: Path, target: Path, today: date) -> list[PriceRow]:
+    rows = load_prices(target, "user", today).rows
+    names = open_table(read_bytes(target), str(path))[0].fieldnames or []
+    own = [name for name in names if name not in COLUMNS and name.strip().lower() != "currency"]
+    if own:  # what its owner wrote there would be lost
+        raise PriceError(
+            f"{path}: row 1: column {own[0][:40]!r} is not of a price table and would be lost; choose another file with --out"
+        )
+    return rows
 
 
 @contextlib.contextmanager
