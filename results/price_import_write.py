@@ -76,7 +76,8 @@ def _present(path: Path, target: Path, today: date) -> list[PriceRow]:
     own = [name for name in names if name not in COLUMNS and name.strip().lower() != "currency"]
     if own:  # what its owner wrote there would be lost
         raise PriceError(
-            f"{path}: row 1: column {own[0][:40]!r} is not of a price table and would be lost; choose another file with --out"
+            f"{path}: row 1: column {own[0][:40]!r} is not of a price table and would be lost; "
+            "choose another file with --out"
         )
     return rows
 
