@@ -29,14 +29,21 @@ def write_imported(path: Path, imported: ImportedFile) -> bool:
     content = msgspec.json.format(msgspec.json.encode(imported), indent=2) + b"\n"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+    except (OSError, ValueError) as error:
+        raise _cannot_write(path, error) from None
+    try:
         write_once(path, content)
     except FileExistsError:
         if path.is_file() and _same(path, imported):
             return False
         raise UsageError(f"{path}: is there already, with other content: give another --out, or move it") from None
     except (OSError, ValueError) as error:
-        raise OutputError(f"{path}: cannot be written: {getattr(error, 'strerror', None) or error}") from None
+        raise _cannot_write(path, error) from None
     return True
+
+
+def _cannot_write(path: Path, error: Exception) -> OutputError:
+    return OutputError(f"{path}: cannot be written: {getattr(error, 'strerror', None) or error}")
 
 
 def _same(path: Path, imported: ImportedFile) -> bool:
