@@ -149,10 +149,7 @@ class _Gathered:
         try:
             return parse_row(cells, "", None)
         except PriceError as error:
-            # Values would keep rows of one mistake apart.
-            raise Refused(
-                re.sub(r"'[^']*'|\b\d[\d.e+]*\b(?= cannot be)", "...", str(error).removeprefix(": "))
-            ) from None
+            raise Refused(_VALUE.sub("...", str(error).removeprefix(": "))) from None
 
     def _add(self, row: PriceRow, line: int) -> None:
         key = _key(row)

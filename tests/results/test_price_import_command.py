@@ -173,7 +173,7 @@ def test_a_formula_stays_text_and_is_escaped_where_a_table_is_shown(vms, own):
     assert call(vms("=cmd(),H100,8,55,,us"), *terms())[0] == 0
     row = load_prices(own).rows[0]
     assert row.instance_type == "=cmd()"
-    assert "'=cmd()" in csv_text(["type"], [[row.instance_type]])
+    assert "'=cmd()" in csv_text(["type"], [{"type": row.instance_type}])
 
 
 def test_a_broken_table_is_named_and_untouched(vms, own):
