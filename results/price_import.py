@@ -17,6 +17,7 @@ import msgspec
 
 from results.errors import PriceError, UnknownNameError, UsageError
 from results.price_age import parse_date
+from results.price_cells import MAX_TEXT
 from results.price_import_cells import CELLS, SPOT_ABOVE, Offer, Refused
 from results.price_import_gpuhunt import PROVIDERS, gpuhunt_offers
 from results.price_import_gpuhunt import REQUIRED as GPUHUNT_COLUMNS
@@ -146,6 +147,8 @@ class _Gathered:
         cells = {name: "" if value is None else str(value) for name, value in offer._asdict().items()}
         cells |= {"price_usd_per_hour": repr(offer.price), "unit": "instance", "as_of": self._as_of}
         cells["source"] = f"{self._source}; {offer.note}" if offer.note else self._source
+        if len(cells["source"]) > MAX_TEXT - len(f"; {DEAREST}"):  # which may yet be added
+            raise Refused("the source is too long")
         try:
             return parse_row(cells, "", None)
         except PriceError as error:
