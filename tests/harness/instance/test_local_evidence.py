@@ -153,6 +153,16 @@ def test_what_is_no_plain_file_is_passed_over(kind: str, tmp_path: Path) -> None
     assert found[:3] == ("vultr", None, "DMI")
 
 
+def test_what_a_pipe_holds_is_not_believed(tmp_path: Path) -> None:
+    replaced(machine(tmp_path, {}) / DMI_FOLDER / "sys_vendor", "fifo")
+    pipe = os.open(tmp_path / DMI_FOLDER / "sys_vendor", os.O_RDWR)
+    try:
+        os.write(pipe, b"Amazon EC2\n")
+        assert local_evidence({}, tmp_path).provider is None
+    finally:
+        os.close(pipe)
+
+
 def test_an_error_of_any_kind_costs_no_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(*_: object) -> Told:
         raise RuntimeError(SECRETS[0])

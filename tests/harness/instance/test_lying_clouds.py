@@ -26,7 +26,16 @@ BAD_TYPES: list[object] = [
     3, None, True, ["p5"], {"a": 1}, "", "p5\n.48xlarge", "\x1b[31mp5", "=1+1", "+1", "@SUM(A1)", "a" * 65, "p5 48", "p5/x",
     "p5,x", '"', "ｐ5", "\u202ep5",
 ]  # fmt: skip
-BAD_BODIES = [b"", b"<html>p5.48xlarge</html>", b"[1]", b"null", b"3", b"\xff\x00\xfe", b"[" * 60_000, b"x" * 10**7]
+BAD_BODIES = [
+    b"",
+    b"<html>p5.48xlarge</html>",
+    b"[1]",
+    b"null",
+    b"3",
+    b"\xff\x00\xfe",
+    b'{"a": ' + b"[" * 60_000,
+    b"x" * 10**7,
+]
 
 
 def assert_provider_alone(provider: str, cloud: Cloud, root: Path) -> str:
