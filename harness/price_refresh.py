@@ -51,11 +51,6 @@ class Refreshed(NamedTuple):
     failed: list[Failure]
 
 
-def known_providers() -> list[str]:
-    """The providers that can be asked for, in our spelling."""
-    return sorted(map(our_provider, (*PUBLISHED, *ASKED)))
-
-
 def fetch_prices(providers: Sequence[str], today: date) -> Refreshed:
     """Fetch prices.
 
