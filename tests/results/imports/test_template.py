@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import csv
+import re
 from datetime import date, timedelta
+from pathlib import Path
 
 import pytest
 
@@ -11,6 +13,7 @@ from results.configs import config_path
 from results.errors import UsageError
 from results.imports import source_file
 from results.imports.template import COLUMNS
+from results.imports.template_cells import UNITS
 from tests.results.imports.given import TEMPLATE_ROW, csv_file, template, template_file
 
 
@@ -166,3 +169,12 @@ def test_a_million_rows_are_refused_before_they_are_kept(tmp_path):
         file.write(line * 1_000_000)
     with pytest.raises(UsageError, match="and more"):
         template(path)
+
+
+def test_every_column_and_unit_is_documented():
+    path = Path(__file__).parents[3] / "docs" / "importing-results.md"
+    text = path.read_text()
+    documented = {name for row in text.splitlines() if row.startswith("| `") for name in re.findall(r"`(\w+)`", row)}
+    assert set(COLUMNS) <= documented
+    (units,) = re.findall(r"^Units: (.*?)\. Stored", text, re.MULTILINE | re.DOTALL)
+    assert " ".join(units.split()) == "; ".join(f"{quantity} {', '.join(known)}" for quantity, known in UNITS.items())
