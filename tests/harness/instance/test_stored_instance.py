@@ -14,6 +14,7 @@ from results.instance_record import Instance
 from results.store import open_run
 from tests.harness.instance.fake_clouds import (
     ADDRESS,
+    ANSWERS,
     API_KEY,
     CLOUD_INIT,
     DMI,
@@ -56,7 +57,9 @@ def fake(tmp_path: Path, cloud: Cloud, stranger: Cloud, plugin_environment: dict
             [*map(str, command)], cwd=tmp_path, env=plugin_environment | proxies | variables, capture_output=True,
             text=True, timeout=120, check=False,
         )  # fmt: skip
-        assert stranger.asked == []
+        # A backend's library may call its maker through the proxy: what is ours is the service's address and paths.
+        ours = ("127.0.0.1", "169.254", *ANSWERS)
+        assert [path for _, path, _ in stranger.asked if any(part in path for part in ours)] == []
         return done
 
     return run
