@@ -150,6 +150,17 @@ def test_a_spot_price_above_the_on_demand_price_is_dropped(take):
     assert reason(refused, "spot price above") == [[2]]
 
 
+def test_a_wrong_spot_price_of_one_zone_does_not_cost_that_of_another(take):
+    rows, refused = take({"SpotPrice": "60"}, {"SpotPrice": "20.5", "AvailabilityZone": "us-east-1b"})
+    assert [(row.pricing, row.price_usd_per_hour) for row in rows] == [("on_demand", 55.04), ("spot", 20.5)]
+    assert reason(refused, "spot price above") == [[2]]
+
+
+def test_one_mistake_is_one_reason_whatever_its_values(take):
+    rows, refused = take({}, *({"Price": str(price)} for price in (8000, 8001.5, 1e9)))
+    assert (len(rows), list(refused.values())) == (1, [[3, 4, 5]])
+
+
 @pytest.mark.parametrize(
     "cells",
     [
