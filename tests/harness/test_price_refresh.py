@@ -138,7 +138,7 @@ def test_a_version_that_is_no_past_date_is_taken_for_today(gpuhunt, version, as_
     assert fetch_prices(["aws"], TODAY).rows[0].as_of == as_of
 
 
-def test_a_provider_that_fails_costs_itself_alone_and_is_named(gpuhunt, tmp_path, capfd):
+def test_a_provider_that_fails_costs_itself_alone_and_is_named(gpuhunt, tmp_path, capfd, caplog):
     gpuhunt({
         "aws": [Item()],
         "gcp": FileNotFoundError(2, "No such file or directory", "tpu_pricing.json"),
@@ -156,6 +156,7 @@ def test_a_provider_that_fails_costs_itself_alone_and_is_named(gpuhunt, tmp_path
     assert "AttributeError" in lines["nothing of nebius"]
     assert [row.provider for row in load_prices(tmp_path / "new.csv").rows] == ["aws"]
     assert capfd.readouterr() == ("", "")  # nothing that gpuhunt logs, no traceback
+    assert caplog.records == []
 
 
 def test_without_a_network_nothing_is_changed(gpuhunt, tmp_path):
