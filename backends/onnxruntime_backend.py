@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import importlib.util
+import os
 from collections.abc import Mapping
 from types import ModuleType
 from typing import TYPE_CHECKING
@@ -22,6 +23,10 @@ if TYPE_CHECKING:
     from backends.base import Step
     from backends.onnxruntime_session import Provider
     from workloads.base import Workload
+
+# Builds since 1.32 start a thread that sends events about their use to their maker unless this is set before they
+# are loaded (Privacy.md in the wheel). A benchmark neither talks to the network nor shares a CPU with an uploader.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 INSTALL_HINT = 'install it with: pip install "chipmark[torch,onnx]"'
 KNOWN_OPTIONS: dict[str, type] = {
