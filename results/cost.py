@@ -11,6 +11,7 @@ from datetime import date
 from typing import Any, NamedTuple
 
 from results.case_summary import CaseSummary, RunSummary
+from results.cost_fit import price_fit
 from results.cost_markets import market_costs
 from results.cost_notes import ALONE, case_notes, rate_half_width
 from results.cost_owned import owned_costs
@@ -21,9 +22,9 @@ from results.cost_rank import ranking
 from results.cost_record import Basis, Cost, CostReport, CostTerms, OwnedTerms, PricedRun, TrainingPlan
 from results.cost_requests import request_costs
 from results.cost_terms import ACCELERATORS_PER_CASE as ACCELERATORS_PER_CASE
+from results.cost_terms import CEILING_UNITS, NO_CEILING, NO_TERMS, checked_terms
 from results.cost_terms import COST_COLUMNS as COST_COLUMNS
-from results.cost_terms import NO_TERMS, checked_terms
-from results.cost_warnings import cost_warnings, mismatch_reason, on_accelerator
+from results.cost_warnings import cost_warnings, on_accelerator
 from results.electricity import Tariff, cost_of
 from results.errors import UsageError
 from results.imported_record import ImportedCost
@@ -140,19 +141,21 @@ def cost_rows(
 
 
 def _case_row(summary: RunSummary, case: CaseSummary, price: PriceMatch, basis: Basis) -> dict[str, Any]:
-    device = find_device(summary.run.devices, case.case)
+    device, accelerated = find_device(summary.run.devices, case.case), on_accelerator(summary.run.devices, case.case)
+    fit = price_fit(device, price.row, basis, accelerated)
     return {
         "status": case.status,
         "reason": case.reason,
         "item_unit": case.item_unit,
         "device": case.case.device,
         "phase": case.case.phase,
-        "accelerated": on_accelerator(summary.run.devices, case.case),
+        "accelerated": accelerated,
         "throughput_per_s": _float(case.throughput_per_s),
         "throughput_per_s_reason": case.throughput_per_s_reason,
         "tokens_per_s": _float(case.tokens_per_s),
         "training_steps_per_s": _float(case.steps_per_s if case.case.phase == "train" else None),
-        "mismatch": mismatch_reason(device, price.row) if basis == "what_if" else "",
+        "mismatch": fit.refusal,
+        "doubt": fit.doubt,
     }
 
 
@@ -175,7 +178,7 @@ def _cost(
         support=case.support,
         basis=basis,
         reason=row["no_cost"],
-        notes=case_notes(case),
+        notes=(*case_notes(case), *([row["doubt"]] if row["doubt"] and not row["no_cost"] else [])),
         item_unit=case.item_unit,
         token_kind=case.token_kind,
         throughput_per_s=case.throughput_per_s,
@@ -192,16 +195,16 @@ def _cost(
         attribution_reason="" if has_share else row["attribution_reason"],
         run_reason=row["run_reason"],
         **numbers,
-        **_electricity(case, row["no_cost"], tariff),
+        **_electricity(case, tariff),
     )
 
 
-def _electricity(case: CaseSummary, no_cost: str, tariff: Tariff | None) -> dict[str, Any]:
-    """The electricity of a case that has a cost; never part of the rent, never added to it."""
+def _electricity(case: CaseSummary, tariff: Tariff | None) -> dict[str, Any]:
+    """The electricity of a case: metered, so whatever the price; never part of the rent, never added to it."""
     if tariff is None:
         return {}
-    if no_cost:
-        return {"electricity_reason": no_cost}
+    if case.item_unit in CEILING_UNITS:
+        return {"electricity_reason": NO_CEILING}
     found = cost_of(case, tariff)
     return {
         "electricity_usd_per_1m_items": found.usd_per_1m_items,

@@ -7,9 +7,10 @@ utilisation and l the fraction of spot time that is lost (0 for all other kinds 
 * attributed = P * k / N for a case on an accelerator: true only if the other N - k are kept equally busy.
   A case on the CPU has no share of the accelerators and is billed only.
 * usd_per_1m_x = rate / (3600 * x_per_s * u * (1 - l)) * 1e6, and usd_per_1k_steps likewise with 1e3.
-* usd_per_run = rate * run_time_s / 3600 / goodput / (1 - l), with
-  run_time_s = steps / steps_per_s + startup_s + checkpoint_s. A training run holds its machine from start to
-  end, so the utilisation is not in it; what goodput leaves out must not be in l as well.
+* usd_per_run = rate * run_time_s / 3600 / (1 - l), with
+  run_time_s = (steps / steps_per_s + startup_s + checkpoint_s) / goodput: the time that the machine is held. A
+  training run holds it from start to end, so the utilisation is not in it; what goodput leaves out must not be
+  in l as well.
 
 Measured rates are never scaled to N accelerators: contention between them was not measured.
 
@@ -25,10 +26,9 @@ import numpy as np
 import pandas as pd
 
 from results.cost_record import CostTerms
-from results.cost_terms import ACCELERATORS_PER_CASE, CEILING_UNITS, COST_COLUMNS, kept_fraction
+from results.cost_terms import ACCELERATORS_PER_CASE, CEILING_UNITS, COST_COLUMNS, NO_CEILING, kept_fraction
 from results.price_match import PriceMatch
 
-NO_CEILING = "a ceiling of the device, not a workload: it has no price"
 CPU_HAS_NO_SHARE = "a case on the CPU has no share of the accelerators"
 
 
@@ -116,14 +116,14 @@ def _training_runs(
     priced = frame["no_cost"].to_numpy() == ""
     rate = np.where(training & priced, frame[rate_name].to_numpy(dtype=np.float64), np.nan)
     rate[rate <= 0] = np.nan
-    time_s = length / rate + terms.startup_s + terms.checkpoint_s
+    time_s = (length / rate + terms.startup_s + terms.checkpoint_s) / terms.goodput
     reasons = np.full(len(frame), "", dtype=object)
     reasons[np.isnan(rate)] = (
         "no rate of steps" if terms.run_tokens is None else "the workload has no tokens: give steps"
     )
     reasons[~training] = "not a training case"
     reasons[training & ~priced] = frame["no_cost"].to_numpy()[training & ~priced]
-    paid_hours = time_s / 3600 / terms.goodput / kept
+    paid_hours = time_s / 3600 / kept
     return {
         "run_time_s": time_s,
         **{f"usd_per_run_{kind}": hour * paid_hours for kind, hour in hours.items()},

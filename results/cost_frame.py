@@ -15,9 +15,9 @@ import numpy as np
 import pandas as pd
 
 from results.cost_arithmetic import add_costs, price_fields, refusals
+from results.cost_fit import price_fit
 from results.cost_record import Basis, CostTerms
 from results.cost_terms import ACCELERATORS_PER_CASE, COST_COLUMNS, NO_TERMS, checked_terms
-from results.cost_warnings import mismatch_reason
 from results.errors import PriceError
 from results.frame import INSTANCE_COLUMNS
 from results.price_match import PriceMatch
@@ -63,7 +63,8 @@ def with_prices(
             names no kind of pricing, and stays one row. Or prices that were chosen: each measurement at each of
             them, in that order.
         terms: as for ``chipmark cost``.
-        basis: of chosen prices. With ``what_if`` another accelerator than the measured one gets no dollars.
+        basis: of chosen prices. Another accelerator than the measured one gets no dollars; with ``what_if`` it
+            must be known to be the same.
 
     Returns:
         The frame, indexed from 0, with ``price_<name>`` for each field of a price row, :data:`PRICE_COLUMNS`,
@@ -97,11 +98,22 @@ def with_prices(
 
 def _of_runs(frame: pd.DataFrame, table: PriceTable) -> _Chosen:
     """One price for each instance that occurs; runs that name the same one share it."""
-    memory_bytes = frame["device_memory_bytes"].where(_accelerated(frame))
+    memory_bytes = _accelerator_memory(frame)
     named = frame[list(INSTANCE_COLUMNS)].assign(memory_bytes=memory_bytes)
     distinct, numbers = _distinct(named)
     prices = [_price(table, values) for values in distinct.itertuples(index=False, name=None)]
     return _Chosen(prices, np.arange(len(frame)), numbers)
+
+
+def _accelerator_memory(frame: pd.DataFrame) -> pd.Series[float]:
+    """Bytes of the accelerators of each row's run, NaN unless they are all of one known size.
+
+    All rows of a run have the same, that of the CPU too: as in ``chipmark cost``, a run has one price.
+    """
+    used = frame[_accelerated(frame) & frame["device_name"].notna()]
+    sizes = used.groupby("run_id")["device_memory_bytes"].agg(["nunique", "size", "count", "first"])
+    known = sizes["first"].where((sizes["nunique"] == 1) & (sizes["size"] == sizes["count"]))
+    return frame["run_id"].map(known).astype(float)
 
 
 def _distinct(frame: pd.DataFrame) -> tuple[pd.DataFrame, np.ndarray]:
@@ -144,7 +156,7 @@ def _working_frame(merged: pd.DataFrame, chosen: _Chosen, terms: CostTerms, basi
             "tokens_per_s": merged["tokens_per_s"],
             "training_steps_per_s": merged["steps_per_s"].where(merged["phase"] == "train"),
             "accelerated": _accelerated(merged),
-            "mismatch": _mismatches(merged, chosen) if basis == "what_if" else "",
+            "mismatch": _mismatches(merged, chosen, basis),
             **columns,
         }
     )
@@ -169,18 +181,19 @@ def _no_price() -> dict[str, Any]:
     return {**unknown, "price_sold_whole": True, "price_accelerators": 0, "price_type": ""}
 
 
-def _mismatches(merged: pd.DataFrame, chosen: _Chosen) -> np.ndarray:
-    """Why the price of a row is of another accelerator; asked once for each device and price that meet."""
+def _mismatches(merged: pd.DataFrame, chosen: _Chosen, basis: Basis) -> np.ndarray:
+    """Why the price of a row is of another device; asked once for each device and price that meet."""
     columns = ["device_name", "device_kind", "device_memory_bytes"]
-    pairs = merged[columns].assign(price=chosen.price_rows)
+    pairs = merged[columns].assign(accelerated=_accelerated(merged), price=chosen.price_rows)
     distinct, numbers = _distinct(pairs)
     reasons = []
-    for name, kind, memory_bytes, index in distinct.itertuples(index=False, name=None):
+    for name, kind, memory_bytes, accelerated, index in distinct.itertuples(index=False, name=None):
         price = chosen.prices[index]
         known = isinstance(name, str) and isinstance(kind, str)
         memory = None if pd.isna(memory_bytes) else int(memory_bytes)
         device = Device(id="", backend="", kind=kind, name=name, memory_bytes=memory) if known else None
-        reasons.append("" if isinstance(price, str) else mismatch_reason(device, price.row))
+        fits = not isinstance(price, str) and price_fit(device, price.row, basis, accelerated)
+        reasons.append(fits.refusal if fits else "")
     found: np.ndarray = np.array(reasons or [""], dtype=object)
     return found.take(numbers)
 

@@ -18,6 +18,7 @@ COST_COLUMNS = {
 
 # Items of the workloads that measure ceilings of a device: nobody buys them.
 CEILING_UNITS = ("matmul", "byte")
+NO_CEILING = "a ceiling of the device, not a workload: it has no price"
 NO_TERMS = CostTerms()
 
 

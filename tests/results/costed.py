@@ -51,7 +51,7 @@ def changed(summary: RunSummary, *changes: dict[str, Any]) -> RunSummary:
 
 def price_row(**changes: Any) -> PriceRow:
     fields: dict[str, Any] = {
-        "provider": "aws", "region": None, "instance_type": "big", "accelerator": "H100", "accelerator_count": 8,
+        "provider": "aws", "region": None, "instance_type": "sxm-big", "accelerator": "H100", "accelerator_count": 8,
         "accelerator_memory_gib": 80.0, "vcpus": 16, "memory_gib": 2048.0, "pricing": "on_demand",
         "price_usd_per_hour": 55.04, "unit": "instance", "as_of": "2026-11-01", "source": "somewhere",
     }  # fmt: skip

@@ -28,6 +28,7 @@ from tests.results.costed import (
 from tests.results.example_run import H100, case, example_run, measurement, run_info, timing
 
 TABLE = load_prices()
+L4_DEVICE = msgspec.structs.replace(H100, name="NVIDIA L4", memory_bytes=22 * 2**30)
 
 
 def one(summary, price, basis="given", **terms):
@@ -54,7 +55,10 @@ def test_half_the_utilisation_doubles_the_dollars_and_leaves_the_hour():
 
 def test_one_gpu_of_one_is_billed_what_it_is_attributed():
     spec = case("resnet", "infer", "fp16", device="cuda:0")
-    cost = one(run_of((spec, Work(items=1, item_unit="image", flops=1), 1000)), find(TABLE, "aws", "g6.xlarge"))
+    cost = one(
+        run_of((spec, Work(items=1, item_unit="image", flops=1), 1000), devices=(L4_DEVICE,)),
+        find(TABLE, "aws", "g6.xlarge"),
+    )
     assert round(cost.usd_per_1m_items_billed, 4) == 0.2236
     assert cost.usd_per_1m_items_attributed == cost.usd_per_1m_items_billed
     assert cost.attribution == "1/1"
@@ -83,7 +87,7 @@ def test_a_single_accelerator_is_billed_by_itself(unit):
 
 def test_an_accelerator_case_has_no_price_on_an_instance_without_one():
     cost = one(on_h100(1000), cpu_row())
-    assert cost.reason == "measured on cuda:0, but big holds no accelerator"
+    assert cost.reason == "measured on cuda:0, but sxm-big holds no accelerator"
     assert (cost.headline, cost.usd_per_hour_billed, cost.usd_per_1m_items_billed) == (None, None, None)
 
 
@@ -169,13 +173,58 @@ def test_a_ceiling_is_no_workload_and_has_no_price(unit):
     assert cost.usd_per_hour_billed is None
 
 
-def test_what_was_measured_on_another_chip_has_no_cost_elsewhere():
-    elsewhere = price_row(accelerator="L4", accelerator_memory_gib=24.0)
-    cost = one(on_h100(1000), elsewhere, basis="what_if")
-    assert cost.reason.startswith("the run used NVIDIA H100 80GB HBM3, but big holds L4")
-    assert cost.usd_per_1m_tokens_billed is None
-    assert one(on_h100(1000), elsewhere).usd_per_1m_tokens_billed is not None  # the user says so: a warning
-    assert one(on_h100(1000), price_row(), basis="what_if").reason == ""
+def on_device(name: str, gib: float | None = 79.0, **fields):
+    summary = on_h100(1000)
+    memory = int(gib * 2**30) if gib else None
+    device = msgspec.structs.replace(H100, name=name, memory_bytes=memory, **fields)
+    return msgspec.structs.replace(summary, run=msgspec.structs.replace(summary.run, devices=(device,)))
+
+
+L4 = {"accelerator": "L4", "accelerator_memory_gib": 24.0}
+FORM = "the price does not say which form of H100 it is for (SXM, PCIe or NVL)"
+
+
+@pytest.mark.parametrize("basis", ["given", "rented_here", "what_if"])
+@pytest.mark.parametrize(("summary", "row", "reason"), [
+    (on_h100(1000), price_row(**L4), "the run used NVIDIA H100 80GB HBM3, but sxm-big holds L4: another chip's price"),
+    (on_h100(1000), price_row(accelerator_memory_gib=141.0), "79.0 GiB, but sxm-big holds H100 with 141 GiB"),
+    (on_device("NVIDIA H100 PCIe"), price_row(accelerator="H100-NVL", accelerator_memory_gib=None), "another chip"),
+    (on_device("NVIDIA H100 80GB HBM3 MIG 1g.10gb", 9.8), price_row(), "9.8 GiB, but sxm-big holds H100 with 80 GiB"),
+    (on_device("Odd Chip 3"), price_row(), "the run used Odd Chip 3, but sxm-big holds H100: another chip's price"),
+])  # fmt: skip
+def test_a_speed_of_one_chip_has_no_dollars_at_the_price_of_another(summary, row, reason, basis):
+    cost = one(summary, row, basis=basis)
+    assert reason in cost.reason
+    assert (cost.headline, cost.usd_per_hour_billed, cost.usd_per_1m_tokens_billed) == (None, None, None)
+
+
+@pytest.mark.parametrize("basis", ["given", "what_if"])
+@pytest.mark.parametrize("device", ["NVIDIA H100 80GB HBM3", "NVIDIA H100 PCIe"])
+def test_a_form_that_is_not_stated_leaves_a_doubt(device, basis):
+    found = report(on_device(device), price_row(instance_type="plain"), basis=basis)
+    assert found.cases[0].headline == "attributed"
+    assert found.cases[0].notes[0].startswith(FORM)
+    assert any(FORM in warning for warning in found.warnings)
+    assert not one(on_h100(1000), price_row(), basis=basis).notes  # SXM is said
+
+
+@pytest.mark.parametrize("name", ["NVIDIA H100 MIG 7g.80gb", "NVIDIA H100 Max-Q", "NVIDIA H100 Laptop GPU", "GRID H100",
+                                  "NVIDIA H100 D", "NVIDIA H100 of tomorrow"])  # fmt: skip
+def test_what_is_not_known_to_be_the_same_accelerator_has_no_dollars_elsewhere(name):
+    cost = one(on_device(name, None), price_row(), basis="what_if")
+    assert cost.headline is None
+    assert name in cost.reason
+    given_doubt = "tomorrow" not in name
+    assert (
+        any("another or lesser part" in note for note in one(on_device(name, None), price_row()).notes) is given_doubt
+    )
+
+
+@pytest.mark.parametrize("unit", ["accelerator", "chip"])
+def test_the_price_of_an_accelerator_is_no_price_of_a_cpu(unit):
+    cost = one(on_cpu(1000), price_row(unit=unit, accelerator_count=1))
+    assert cost.reason == "this price is for an accelerator; the host's CPU is not in it"
+    assert cost.usd_per_hour_billed is None
 
 
 def test_a_cpu_is_another_one_elsewhere():
@@ -187,7 +236,8 @@ def test_a_training_run_takes_its_steps_and_what_is_not_spent_on_steps():
     summary = on_cpu(50, phase="train", items=8, item_unit="sequence", tokens=512)
     row = cpu_row(price_usd_per_hour=3.6)
     by_steps = one(summary, row, run_steps=180_000, startup_s=1800.0, checkpoint_s=1800.0, goodput=0.9)
-    assert by_steps.run_time_s == pytest.approx(7200, rel=1e-14)
+    # One hour of steps and one of the rest, over 0.9: the machine is held, and paid, for 8000 s.
+    assert by_steps.run_time_s == pytest.approx(8000, rel=1e-14)
     assert by_steps.usd_per_run_billed == pytest.approx(8.0, rel=1e-14)
     by_tokens = one(summary, row, run_tokens=512 * 180_000.0, utilisation=0.5)  # does not enter a run
     assert by_tokens.run_time_s == pytest.approx(3600, rel=1e-14)
@@ -219,6 +269,10 @@ def test_electricity_is_priced_apart():
     assert with_it.electricity_usd_per_1k_steps is None  # of training alone
     assert (with_it.electricity_scope, with_it.electricity_half_width) == ("gpu_board", 0.05)
     assert with_it.usd_per_1m_items_billed == one(on_h100(1000), ONE_H100).usd_per_1m_items_billed
+    # What was metered does not depend on the price.
+    refused = one(changed(on_h100(1000), metered), cpu_row(), tariff_usd_per_kwh=0.12, pue=1.5)
+    assert refused.headline is None
+    assert refused.electricity_usd_per_1m_items == pytest.approx(0.18, rel=1e-14)
 
 
 @pytest.mark.parametrize(("fields", "width"), [
@@ -272,7 +326,7 @@ def test_a_report_holds_every_run_and_price_and_can_be_read_again():
     ]
     assert [run.run.run_id for run in found.runs] == [first.run.run_id, "other"]
     assert msgspec.json.decode(msgspec.json.encode(found), type=CostReport) == found
-    assert all(warning.startswith("aws:big: ") for warning in found.warnings)
+    assert all(warning.startswith("aws:sxm-big: ") for warning in found.warnings)
     with pytest.raises(UsageError, match="twice"):
         cost_report([RunPrices(first, prices), RunPrices(first, prices)], CostQuestion(), TODAY)
 

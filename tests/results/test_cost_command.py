@@ -84,8 +84,8 @@ def test_a_table_on_top_and_every_option_of_use(tmp_path, capfd):
     # 1000/400 dollars at full use.
     assert train["usd_per_1m_items_billed"] == pytest.approx(5.0, rel=1e-12)
     assert (train["price"]["layer"], train["price"]["row"]["source"]) == ("given", "my bill")
-    # 1000 steps at 50 a second, 0.5 s and 9.5 s: 30 s at 0.001 dollars, over 0.5.
-    assert train["run_time_s"] == pytest.approx(30.0, rel=1e-12)
+    # 1000 steps at 50 a second, 0.5 s and 9.5 s: 30 s over 0.5, at 0.001 dollars a second.
+    assert train["run_time_s"] == pytest.approx(60.0, rel=1e-12)
     assert train["usd_per_run_billed"] == pytest.approx(0.06, rel=1e-12)
 
 

@@ -16,8 +16,8 @@ from results.price_row import PriceRow
 from results.pricing import find, load_prices
 from results.summary import run_summary
 from tests.results.costed import cpu_row, match, price_row
-from tests.results.example_run import H100, case, example_run, example_stored, measurement, run_info, store, timing
-from tests.results.example_run import SEQUENCES as WORK
+from tests.results.example_run import CPU, H100, case, example_run, example_stored, measurement, run_info, store, timing
+from tests.results.example_run import CPU, SEQUENCES as WORK
 
 TABLE = load_prices()
 TERMS = CostTerms(utilisation=0.5, lost_fraction=0.25, run_steps=1000, goodput=0.9)
@@ -90,17 +90,23 @@ def test_each_run_is_priced_by_the_instance_it_names(tmp_path):
 def test_the_memory_of_the_device_chooses_among_offers_of_one_name(tmp_path):
     spec = case("bert-encoder", "infer", "bf16", device="cuda:0")
     record = measurement(spec, work=WORK, timing=timing([(1000, 10**9)], 0))
+    # A run has one price: its case on the CPU is priced by the accelerator's memory too, as in a report.
+    on_cpu = case("bert-encoder", "infer", "fp32", device="cpu")
+    of_cpu = measurement(on_cpu, work=WORK, timing=timing([(1000, 10**9)], 0))
     sold = [price_row(accelerator="A100", accelerator_count=1, accelerator_memory_gib=gib, price_usd_per_hour=usd)
             for gib, usd in ((40.0, 2.0), (80.0, 3.0))]  # fmt: skip
     table = TABLE._replace(rows=sold, layers=["shipped", "shipped"], replaced={})
     for name, gib in (("small", 39.5), ("unknown", None)):
         device = msgspec.structs.replace(H100, memory_bytes=int(gib * 2**30) if gib else None)
         run = msgspec.structs.replace(
-            run_info([(spec, 1)], (device,)), instance=Instance(provider="aws", instance_type="big", evidence="given")
+            run_info([(spec, 1), (on_cpu, 1)], (device, CPU)),
+            run_id=name,
+            instance=Instance(provider="aws", instance_type="sxm-big", evidence="given"),
         )
-        store(tmp_path / name, run, [(record, {})])
-    small, unknown = with_prices(load(tmp_path), table).to_dict("records")
+        store(tmp_path / name, run, [(record, {}), (of_cpu, {})])
+    small, cpu, unknown, _ = with_prices(load(tmp_path), table).to_dict("records")
     assert (small["price_price_usd_per_hour"], small["price_note"]) == (2.0, "")
+    assert cpu["price_price_usd_per_hour"] == 2.0
     assert unknown["price_price_usd_per_hour"] == 3.0
     assert "the dearest was taken" in unknown["price_note"]
 
@@ -111,9 +117,12 @@ def test_another_chip_gets_no_dollars_elsewhere(tmp_path):
     frame = with_prices(load(tmp_path / "run"), elsewhere, basis="what_if")
     reasons = frame["cost_reason"].tolist()
     assert reasons[0] == ""
-    assert "but big holds L4" in reasons[1]
+    assert "but sxm-big holds L4" in reasons[1]
     assert reasons[2] == reasons[3] == "the run does not say which device this is"  # the run lists no CPU
     assert frame["usd_per_1m_items_attributed"].notna().tolist() == [True, False, False, False]
+    given = with_prices(load(tmp_path / "run"), elsewhere)
+    assert given["usd_per_1m_items_billed"].notna().tolist() == [True, False, True, True]
+    assert given["cost_reason"].tolist() == [*reasons[:2], "", ""]
 
 
 def test_a_case_that_failed_says_so_before_its_price_does(tmp_path):

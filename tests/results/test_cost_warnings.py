@@ -20,13 +20,12 @@ def of_layer(layer: str) -> PriceMatch:
 
 @pytest.mark.parametrize(("summary", "price", "warning"), [
     (on_cpu(1), price_row(), "cases on the CPU are priced on an instance whose price is for its accelerators (8 H100)"),
-    (on_cpu(1), cpu_row(vcpus=4), "the run saw 16 logical CPUs, but big has 4: another machine's speed"),
-    (on_h100(1), price_row(vcpus=192), "the run saw 16 logical CPUs, but big has 192: another machine's speed"),
-    (on_h100(1), price_row(accelerator="L4", accelerator_memory_gib=24.0), "but big holds L4 (by its name L4, not H100): another chip's price"),
-    (on_h100(1), price_row(accelerator_memory_gib=141.0), "with 79.0 GiB, but big holds H100 with 141 GiB"),
-    (on_h100(1), cpu_row(), "the run used NVIDIA H100 80GB HBM3, but big holds no accelerator"),
-    (on_device("NVIDIA H100 PCIe"), price_row(), "big holds H100 (by its name H100, not H100-PCIe): another version of it"),
-    (on_device("Odd Chip 3"), price_row(), "the run used Odd Chip 3, but big holds H100: another chip's price"),
+    (on_h100(1), price_row(vcpus=192), "the run saw 16 logical CPUs, but sxm-big has 192: another machine's speed"),
+    (on_h100(1), price_row(accelerator="L4", accelerator_memory_gib=24.0), "but sxm-big holds L4: another chip's price"),
+    (on_h100(1), price_row(accelerator_memory_gib=141.0), "with 79.0 GiB, but sxm-big holds H100 with 141 GiB"),
+    (on_h100(1), cpu_row(), "the run used NVIDIA H100 80GB HBM3, but sxm-big holds no accelerator"),
+    (on_device("NVIDIA H100 PCIe"), price_row(), "sxm-big holds H100 (by its name H100, not H100-PCIe): another version of it"),
+    (on_device("Odd Chip 3"), price_row(), "the run used Odd Chip 3, but sxm-big holds H100: another chip's price"),
     (on_h100(1), price_row(as_of="2026-07-20"), "125 days ago (more than 90)"),
     (on_h100(1), price_row(as_of="unknown"), "the date of this price is unknown"),
     (on_h100(1), price_row(source="list (VM is extra)"), "the host is billed on top"),
@@ -41,7 +40,6 @@ def test_warnings(summary, price, warning):
 
 
 @pytest.mark.parametrize(("summary", "row"), [
-    (on_cpu(1), cpu_row()),
     (on_h100(1), price_row()),
     (on_h100(1), price_row(unit="accelerator", accelerator_count=1, vcpus=26)),  # the host is shared
     (on_device("Odd Chip 3"), price_row(accelerator="OddChip3", accelerator_memory_gib=80.0)),  # by its words
@@ -55,14 +53,25 @@ def test_fewer_usable_cpus_than_are_paid_for_are_said():
     environment = msgspec.structs.replace(summary.run.environment, cpu_count_usable=2)
     summary = msgspec.structs.replace(summary, run=msgspec.structs.replace(summary.run, environment=environment))
     (found,) = report(summary, price_row()).warnings
-    assert found == "the run could use 2 CPUs only, but the price is for all 16 of big"
+    assert found == "the run could use 2 CPUs only, but the price is for all 16 of sxm-big"
 
 
-def test_cpu_threads_below_the_vcpus_are_an_upper_bound():
+CPU_MODEL = (
+    "measured on Example CPU 8-Core: what CPU aws:sxm-big has is not in the table; another model or architecture has "
+    "another speed"
+)
+
+
+def test_the_cpu_of_a_price_is_not_known_and_its_unused_share_is_said():
+    assert report(on_cpu(1), cpu_row()).warnings == (CPU_MODEL,)
+    assert report(on_cpu(1), cpu_row(vcpus=4)).warnings == (
+        "the run saw 16 logical CPUs, but sxm-big has 4: another machine's speed", CPU_MODEL,
+    )  # fmt: skip
     spec = case("resnet", "infer", "fp32", options={"threads": 1})
-    summary = run_of((spec, on_cpu_work(), 1), devices=(CPU,))
-    (found,) = report(summary, cpu_row()).warnings
-    assert found.startswith("cases ran on 1 CPU thread, but the price is for all 16 vCPU of big")
+    assert report(run_of((spec, on_cpu_work(), 1), devices=(CPU,)), cpu_row()).warnings == (
+        "the cases used at most 1 of the 16 vCPU of sxm-big, and all of them are paid for: what the rest could do was "
+        "not measured", CPU_MODEL,
+    )  # fmt: skip
 
 
 def on_cpu_work():
@@ -88,6 +97,6 @@ def test_rates_of_one_process_are_counted():
 
 def test_several_prices_are_told_apart():
     warnings = report(
-        on_h100(1), match(price_row(as_of="unknown")), match(price_row(instance_type="b", as_of="unknown"))
+        on_h100(1), match(price_row(as_of="unknown")), match(price_row(instance_type="b-sxm", as_of="unknown"))
     ).warnings
-    assert [warning.split(": ")[0] for warning in warnings] == ["aws:big", "aws:b"]
+    assert [warning.split(": ")[0] for warning in warnings] == ["aws:sxm-big", "aws:b-sxm"]
