@@ -2,18 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from results.price_row import PriceRow
 
 COLUMNS = PriceRow.__struct_fields__
 
 
-def covering_keys(row: PriceRow) -> Iterator[tuple[object, ...]]:
-    """Keys of rows that take the place of ``row``: its own, then those that leave region or memory open."""
-    for region in dict.fromkeys((row.region, None)):
-        for memory_gib in dict.fromkeys((row.accelerator_memory_gib, None)):
-            yield row.provider, region, row.instance_type, memory_gib, row.pricing, row.unit
+MEMORY_TOLERANCE = 0.10  # 22.4 GiB are sold as 24 GB
+
+
+def offer_key(row: PriceRow) -> tuple[str, str, str, str]:
+    """What rows of one offer share, whatever their region and memory."""
+    return row.provider, row.instance_type, row.pricing, row.unit
+
+
+def covers(above: PriceRow, below: PriceRow) -> bool:
+    """Whether a row of a later layer with the same :func:`offer_key` takes the place of one below.
+
+    A row that states no region, or no memory, is for all of them; memory may be the nominal or the usable size.
+    """
+    if above.region is not None and above.region != below.region:
+        return False
+    size, other = above.accelerator_memory_gib, below.accelerator_memory_gib
+    if size is None or size == other:
+        return True
+    return other is not None and abs(size - other) <= MEMORY_TOLERANCE * max(size, other)
 
 
 def layer_key(row: PriceRow) -> tuple[object, ...]:

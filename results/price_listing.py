@@ -13,7 +13,7 @@ from results.errors import PriceError
 from results.price_age import age_warning, parse_date
 from results.price_match import Layer
 from results.price_row import PriceRow
-from results.price_table import COLUMNS, PriceTable, layer_key
+from results.price_table import COLUMNS, PriceTable, offer_key
 from results.pricing import region_rank, region_text, rows_of_type, suggest
 from results.records import Scalar
 from results.render import csv_text
@@ -181,6 +181,6 @@ def _detail(row: PriceRow, layer: Layer, today: date, numbers: str) -> list[str]
 
 
 def _remarks(table: PriceTable, row: PriceRow, today: date) -> list[str]:
-    other = table.replaced.get(layer_key(row))
+    other = table.replaced.get((*offer_key(row), row.region))
     stands_for = f"in the place of ${other.price_usd_per_hour:g} of {other.as_of}" if other else ""
     return [text for text in (f"source: {row.source}", age_warning(row.as_of, today), stands_for) if text]

@@ -21,10 +21,11 @@ from typing import NamedTuple
 from results.errors import PriceError, did_you_mean
 from results.price_cells import PARSERS, UNIQUE, check_row
 from results.price_keys import COLUMNS as COLUMNS
-from results.price_keys import covering_keys
+from results.price_keys import covers as covers
 from results.price_keys import date_rank as date_rank
 from results.price_keys import identity as identity
 from results.price_keys import layer_key as layer_key
+from results.price_keys import offer_key as offer_key
 from results.price_match import Layer
 from results.price_row import PriceRow
 
@@ -40,7 +41,7 @@ class PriceTable(NamedTuple):
     sha256: dict[Layer, str]  # of each layer's file
     rows: list[PriceRow]
     layers: list[Layer]  # of each row
-    replaced: dict[tuple[object, ...], PriceRow]  # layer key -> the newest row of an earlier layer
+    replaced: dict[tuple[object, ...], PriceRow]  # (*offer key, region) -> the newest row of an earlier layer
     notes: list[str]
 
 
@@ -110,14 +111,17 @@ def lay_over(below: PriceTable, above: PriceTable) -> PriceTable:
 
     A row above that states no region, or no memory, is for all of them: it says what its owner pays.
     """
-    keys = {layer_key(row) for row in above.rows}
+    own: dict[tuple[str, ...], list[PriceRow]] = {}
+    for row in above.rows:
+        own.setdefault(offer_key(row), []).append(row)
     replaced, rows, layers = dict(below.replaced), [], []
     for row, layer in zip(below.rows, below.layers, strict=True):
-        key = next((key for key in covering_keys(row) if key in keys), None)
-        if key is None:
+        if not any(covers(other, row) for other in own.get(offer_key(row), ())):
             rows.append(row)
             layers.append(layer)
-        elif key not in replaced or date_rank(replaced[key]) < date_rank(row):
+            continue
+        key = (*offer_key(row), row.region)
+        if key not in replaced or date_rank(replaced[key]) < date_rank(row):
             replaced[key] = row
     return PriceTable(
         name=f"{below.name} under {above.name}",

@@ -24,7 +24,7 @@ from results.price_cells import PRICE_UNITS as PRICE_UNITS
 from results.price_cells import PRICINGS as PRICINGS
 from results.price_match import Layer, PriceMatch
 from results.price_row import PriceRow
-from results.price_table import PriceTable, date_rank, layer_key
+from results.price_table import LAYERS, PriceTable, date_rank, offer_key
 from results.price_table import load_prices as load_prices
 
 # Where a provider sells most and lists first; used only when no region was asked for.
@@ -54,22 +54,21 @@ def find(
     if pricing not in kinds:
         raise PriceError(f"{name} has no {pricing} price in {table.name}; it has: {', '.join(kinds)}")
     candidates = [row for row in of_type if row.pricing == pricing]
+    offers = _in_force(table, candidates, region)
     regions = {row.region for row in candidates}
-    chosen_region = region
-    if region is None:
-        chosen_region = min(regions, key=region_rank)
-    elif region not in regions:
-        if not _own_without_region(table, candidates):
-            shown = ", ".join(sorted(map(region_text, regions)))
-            raise PriceError(f"{name} has no {pricing} price in region {region!r}; it has: {shown}")
-        chosen_region = None
-    row, offers_note = _newest_then_dearest(
-        [row for row in candidates if row.region == chosen_region], accelerator_memory_gib
-    )
+    if not offers:
+        shown = ", ".join(sorted(map(region_text, regions)))
+        raise PriceError(f"{name} has no {pricing} price in region {region!r}; it has: {shown}")
+    row, offers_note = _chosen(offers, region, accelerator_memory_gib)
     layer = _layer(table, row)
-    any_region = region is None and len(regions) > 1
-    notes = [_region_note(candidates, row) if any_region else "", offers_note]
-    notes.append(_replaced_note(table, row, layer))
+    # A row of one's own without a region is for all of them; of a shipped one it is not known which it is for.
+    any_region = region is None and (row.region is not None or len(regions) > 1)
+    notes = [
+        _region_note(candidates, row) if any_region else "",
+        offers_note,
+        _replaced_note(table, row, layer, region),
+        _unused_note(table, provider, instance_type, layer),
+    ]
     return PriceMatch(
         row=row,
         layer=layer,
@@ -77,40 +76,80 @@ def find(
         match_rule="type_any_region" if any_region else "exact_type",
         note="; ".join(filter(None, notes)),
         prices_by_pricing={
-            kind: _price_of_kind([r for r in of_type if (r.pricing, r.region) == (kind, chosen_region)], row)
+            kind: _price_of_kind([r for r in of_type if (r.pricing, r.region) == (kind, row.region)], row)
             for kind in PRICINGS
         },
     )
 
 
-def _own_without_region(table: PriceTable, candidates: Sequence[PriceRow]) -> bool:
-    """Whether the user has a price for this type that is for every region."""
-    return any(row.region is None and _layer(table, row) != "shipped" for row in candidates)
+def _in_force(table: PriceTable, candidates: Sequence[PriceRow], region: str | None) -> list[PriceRow]:
+    """The rows to choose among: of the last layer that has any for this region, for a user's price is what is paid.
+
+    A user's row without a region is for every region; a shipped one is for what its source did not say.
+    """
+    for layer in reversed(LAYERS):
+        fit = [
+            row for row in candidates
+            if _layer(table, row) == layer
+            and (region in (None, row.region) or (row.region is None and layer != "shipped"))
+        ]  # fmt: skip
+        if fit:
+            return fit
+    return []
+
+
+def _chosen(
+    offers: Sequence[PriceRow], region: str | None, accelerator_memory_gib: float | None
+) -> tuple[PriceRow, str]:
+    """Of a region, else of the main one; a newer row that is for all regions comes before it."""
+    main = min({row.region for row in offers if region in (None, row.region)} or {None}, key=region_rank)
+    row, note = _newest_then_dearest([row for row in offers if row.region == main], accelerator_memory_gib)
+    everywhere = [other for other in offers if other.region is None and date_rank(other) > date_rank(row)]
+    if main is not None and everywhere:
+        return _newest_then_dearest(everywhere, accelerator_memory_gib)
+    return row, note
 
 
 def _price_of_kind(same: Sequence[PriceRow], chosen: PriceRow) -> float | None:
     """What the chosen offer costs under another kind of pricing, in the same unit; None if the table has none."""
-    alike = [r for r in same if (r.unit, r.accelerator, r.accelerator_count) == _what(chosen)]
+    alike = [r for r in same if _what(r) == _what(chosen)]
     return _newest_then_dearest(alike, chosen.accelerator_memory_gib)[0].price_usd_per_hour if alike else None
 
 
-def _what(row: PriceRow) -> tuple[str, str | None, int]:
-    return row.unit, row.accelerator, row.accelerator_count
+def _what(row: PriceRow) -> tuple[object, ...]:
+    """All of an offer but its kind of pricing, its region and its price."""
+    return row.unit, row.accelerator, row.accelerator_count, row.accelerator_memory_gib, row.vcpus, row.memory_gib
 
 
 def _layer(table: PriceTable, row: PriceRow) -> Layer:
     return next(layer for other, layer in zip(table.rows, table.layers, strict=True) if other is row)
 
 
-def _replaced_note(table: PriceTable, row: PriceRow, layer: Layer) -> str:
-    """Says where a user's price stands in for a newer one."""
-    other = table.replaced.get(layer_key(row)) if layer != "shipped" else None
+def _replaced_note(table: PriceTable, row: PriceRow, layer: Layer, region: str | None) -> str:
+    """Says where a user's price stands in for a newer one of the same region, or of a main one if none is stated."""
+    if layer == "shipped":
+        return ""
+    wanted = row.region or region
+    others = [r for key, r in table.replaced.items() if key[:-1] == offer_key(row) and wanted in (None, r.region)]
+    other = min(others, key=lambda r: region_rank(r.region), default=None)
     if other is None or date_rank(other) <= date_rank(row):
         return ""
     return (
         f"this price of the {layer} table is of {row.as_of}; it stands in for a newer one: "
         f"${other.price_usd_per_hour:g} of {other.as_of}"
     )
+
+
+def _unused_note(table: PriceTable, provider: str, instance_type: str, layer: Layer) -> str:
+    """Says that the user has rows of this type that were not taken, where a shipped one was."""
+    if layer != "shipped":
+        return ""
+    unused = [
+        row for row, where in zip(table.rows, table.layers, strict=True)
+        if where != "shipped" and (row.provider, row.instance_type) == (provider, instance_type)
+    ]  # fmt: skip
+    what = dict.fromkeys(f"{row.pricing} per {row.unit}, {region_text(row.region)}" for row in unused)
+    return f"a price of your own was not taken, for it is another one: {'; '.join(what)}" if unused else ""
 
 
 def region_text(region: str | None) -> str:
@@ -150,6 +189,8 @@ def region_rank(region: str | None) -> tuple[int, str]:
 
 def _region_note(candidates: Sequence[PriceRow], row: PriceRow) -> str:
     others = [r.price_usd_per_hour for r in candidates if r.region != row.region]
+    if not others:
+        return f"no region was given: {region_text(row.region)} is the only one in the table"
     num_others = len({r.region for r in candidates}) - 1
     lowest, highest = min(others), max(others)
     prices = f"${lowest:g} per hour" if lowest == highest else f"${lowest:g} to ${highest:g} per hour"

@@ -28,7 +28,7 @@ def test_a_price_that_leaves_region_or_memory_open_is_for_all_of_them(tmp_path, 
     for asked in (None, "us-east-1"):
         match = find(table, "aws", "p5.48xlarge", asked, accelerator_memory_gib=79.2)
         assert (match.row.price_usd_per_hour, match.layer, match.row.source) == (40.5, "given", "quotation 4711")
-        assert match.match_rule == "exact_type"
+        assert match.match_rule == ("exact_type" if asked or not region else "type_any_region")
     assert find(table, "aws", "p5.4xlarge").layer == "shipped"
 
 
@@ -46,3 +46,51 @@ def test_an_older_price_of_ones_own_wins_and_says_so(tmp_path, monkeypatch) -> N
     match = find(layers(tmp_path, monkeypatch, row), "aws", "p5.48xlarge", "us-east-1")
     assert match.row.price_usd_per_hour == 30
     assert "stands in for a newer one: $55.04 of 2026-07-20" in match.note
+
+
+def test_the_nominal_memory_of_ones_own_row_is_the_usable_one_of_the_shipped(tmp_path, monkeypatch) -> None:
+    row = "aws,us-east-1,g6.xlarge,L4,1,24,4,16,on_demand,0.50,instance,2026-10-20,my bill"
+    table = layers(tmp_path, monkeypatch, row)
+    for asked in (None, "us-east-1"):
+        assert find(table, "aws", "g6.xlarge", asked, accelerator_memory_gib=22.4).row.source == "my bill"
+
+
+def test_what_one_pays_somewhere_comes_before_what_others_ask_in_a_main_region(tmp_path, monkeypatch) -> None:
+    row = "aws,eu-central-1,g6.xlarge,L4,1,24,4,16,on_demand,0.50,instance,2026-10-20,my bill"
+    match = find(layers(tmp_path, monkeypatch, row), "aws", "g6.xlarge")
+    assert (match.row.region, match.row.source) == ("eu-central-1", "my bill")
+    assert "no --region was given: eu-central-1 was chosen" in match.note
+
+
+def test_a_contract_for_all_regions_wins_over_older_rows_of_one_region(tmp_path, monkeypatch) -> None:
+    rows = [
+        "aws,us-east-1,c7i.4xlarge,,0,,16,32,on_demand,0.90,instance,2026-06-01,old catalogue",
+        "aws,,c7i.4xlarge,,0,,16,32,on_demand,0.50,instance,2026-11-25,contract",
+    ]
+    for asked in (None, "us-east-1", "eu-west-1"):
+        assert find(layers(tmp_path, monkeypatch, *rows), "aws", "c7i.4xlarge", asked).row.source == "contract"
+    newer = [rows[0].replace("2026-06-01", "2026-11-25"), rows[1].replace("2026-11-25", "2026-06-01")]
+    assert find(layers(tmp_path, monkeypatch, *newer), "aws", "c7i.4xlarge", "us-east-1").row.source == "old catalogue"
+
+
+def test_rows_of_ones_own_that_are_not_taken_are_told(tmp_path, monkeypatch) -> None:
+    row = "aws,us-east-1,p5.48xlarge,H100,8,80,192,2048,spot,20,instance,2026-10-20,my spot"
+    note = find(layers(tmp_path, monkeypatch, row), "aws", "p5.48xlarge", "us-east-1").note
+    assert "a price of your own was not taken, for it is another one: spot per instance, us-east-1" in note
+
+
+def test_the_newer_price_that_is_stood_in_for_is_of_the_same_region(tmp_path, monkeypatch) -> None:
+    row = "azure,,Standard_NC4as_T4_v3,T4,1,16,4,28,on_demand,0.4,instance,2025-01-01,contract"
+    note = find(layers(tmp_path, monkeypatch, row), "azure", "Standard_NC4as_T4_v3", "eastus").note
+    assert "stands in for a newer one: $0.526 of 2026-06-18" in note
+
+
+def test_kinds_of_pricing_are_of_the_same_host(tmp_path, monkeypatch) -> None:
+    rows = [
+        "x,r,big,H100,1,80,32,200,on_demand,2.27,accelerator,2026-10-01,s",
+        "x,r,big,H100,1,80,28,180,spot,1.20,accelerator,2026-10-01,s",
+        "x,r,big,H100,1,80,32,200,spot,0.79,accelerator,2026-10-01,s",
+    ]
+    found = find(layers(tmp_path, monkeypatch, *rows), "x", "big", "r").prices_by_pricing
+    assert (found["on_demand"], found["spot"], found["reserved_1y"]) == (2.27, 0.79, None)
+    assert find(layers(tmp_path, monkeypatch, *rows[:2]), "x", "big", "r").prices_by_pricing["spot"] is None

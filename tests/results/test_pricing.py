@@ -14,6 +14,7 @@ from results.price_row import PriceRow
 from results.pricing import find, load_prices, same_memory
 
 HEADER = ",".join(PriceRow.__struct_fields__)
+ONLY_REGION = "no region was given: us-east-1 is the only one in the table"
 GOOD = "aws,us-east-1,big,H100,8,80,192,2048,on_demand,55.04,instance,2026-07-20,somewhere"
 
 
@@ -99,21 +100,21 @@ def test_the_newest_wins_and_unknown_is_the_oldest(tmp_path):
     rows = [changed(as_of=as_of, price_usd_per_hour=price, source=as_of) for as_of, price in
             [("unknown", "90"), ("2026-07-20", "55"), ("2024-12", "80"), ("2026-07-19", "70")]]  # fmt: skip
     match = find(table(tmp_path, *rows), "aws", "big")
-    assert (match.row.price_usd_per_hour, match.match_rule, match.note) == (55.0, "exact_type", "")
+    assert (match.row.price_usd_per_hour, match.match_rule, match.note) == (55.0, "type_any_region", ONLY_REGION)
 
 
 def test_of_several_offers_the_dearest_is_taken_and_all_are_named(tmp_path):
     prices = table(tmp_path, GOOD, changed(vcpus="96", price_usd_per_hour="60"), changed(vcpus="48", memory_gib="9"))
-    match = find(prices, "aws", "big")
+    match = find(prices, "aws", "big", "us-east-1")
     assert match.row.price_usd_per_hour == 60.0
     assert match.note.startswith("several offers have this name, the dearest was taken: $55.04 (80.0 GiB")
 
 
 def test_accelerator_memory_tells_offers_apart(tmp_path):
     prices = table(tmp_path, GOOD, changed(accelerator_memory_gib="40", price_usd_per_hour="30"))
-    assert find(prices, "aws", "big").row.price_usd_per_hour == 55.04
-    assert find(prices, "aws", "big", accelerator_memory_gib=39.4).row.price_usd_per_hour == 30.0
-    assert find(prices, "aws", "big", accelerator_memory_gib=79.6).note == ""
+    assert find(prices, "aws", "big", "us-east-1").row.price_usd_per_hour == 55.04
+    assert find(prices, "aws", "big", "us-east-1", accelerator_memory_gib=39.4).row.price_usd_per_hour == 30.0
+    assert find(prices, "aws", "big", "us-east-1", accelerator_memory_gib=79.6).note == ""
 
 
 @pytest.mark.parametrize(("listed", "actual", "same"), [(80.0, 79.2, True), (80.0, 40.0, False), (None, 40.0, False)])
