@@ -169,7 +169,7 @@ def test_layers_take_the_place_of_those_below(write, monkeypatch):
 
 def test_an_equally_old_price_of_the_user_needs_no_note(write):
     below, above = load_prices(write(line())), load_prices(write(line(price_usd_per_hour="9"), name="up.csv"), "user")
-    match = find(lay_over(below, above), "aws", "big")
+    match = find(lay_over(below, above), "aws", "big", "us-east-1")
     assert (match.row.price_usd_per_hour, match.note) == (9.0, "")
 
 
