@@ -11,6 +11,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 
+from results.price_row import PriceRow
+
 # Row of the table -> names by which drivers call exactly that part.
 DRIVER_NAMES: Mapping[str, tuple[str, ...]] = {
     "T4": ("Tesla T4", "NVIDIA T4"),
@@ -125,10 +127,9 @@ _SOLD_AS: Mapping[str, tuple[tuple[float, str], ...]] = {
 def accelerator_row(accelerator: str, memory_gib: float | None) -> str | None:
     """The row of the shipped device table that an accelerator of a price table is priced under, or None.
 
-    Price tables mix versions: H100, A100 and V100 are sold there without saying whether they are
-    SXM or PCIe, so those names lead to the row of that name, which is the SXM part. H100-PCIe and
-    H100-NVL have names of their own. This is good for asking what a part is offered for, never
-    for its peaks.
+    By the accelerator's name alone, H100, A100 and V100 lead to the row of that name, which is the
+    SXM part, though price tables do not say so there; :func:`sold_part` also reads the instance
+    type. This is good for asking what a part is offered for, never for its peaks.
 
     Args:
         accelerator: as the price table writes it.
@@ -152,3 +153,46 @@ def accelerator_row(accelerator: str, memory_gib: float | None) -> str | None:
         return None
     row = rows[names[wanted]]
     return row.device if memory_gib is None or memory_fits(row, memory_gib) else None
+
+
+# Accelerators of a price table whose parts come in forms, and the words for a form; "NVLink" is none.
+_FAMILY = re.compile(r"(h100|a100|v100)(?:-(pcie|nvl|sxm))?(?:-\d+gb)?")
+_FORM = re.compile(r"(?<![a-z0-9])(pcie|nvl|sxm)\d?(?![a-z0-9])")
+_H100 = {"sxm": "H100", "pcie": "H100-PCIe", "nvl": "H100-NVL"}
+
+
+def sold_part(row: PriceRow) -> str | None:
+    """The row of the shipped device table that a price is for, or None.
+
+    As :func:`accelerator_row`, but an H100, A100 or V100 whose instance type says PCIe, NVL or SXM
+    is that one, whatever the accelerator column says. A form that the device table lacks has no row.
+
+    Raises:
+        DeviceTableError: the shipped device table cannot be read.
+    """
+    if row.accelerator is None:
+        return None
+    family, form = _FAMILY.fullmatch(even(row.accelerator)), _form(row.instance_type)
+    if family is None or form is None:
+        return accelerator_row(row.accelerator, row.accelerator_memory_gib)
+    if family[1] == "h100":
+        return accelerator_row(_H100[form], row.accelerator_memory_gib)
+    part = accelerator_row(row.accelerator, row.accelerator_memory_gib)
+    if part is None or form == "nvl":
+        return None
+    sxm = part.replace("-PCIe", "")
+    if form == "sxm":
+        return sxm
+    return accelerator_row(sxm.replace("A100-", "A100-PCIe-"), row.accelerator_memory_gib) if "A100-" in sxm else None
+
+
+def form_stated(row: PriceRow) -> bool:
+    """Whether a price says which form it is for; False: an H100, A100 or V100 without a word of it."""
+    family = _FAMILY.fullmatch(even(row.accelerator or ""))
+    return family is None or family[2] is not None or _form(row.instance_type) is not None
+
+
+def _form(instance_type: str) -> str | None:
+    """The one form that an instance type's words say."""
+    found = set(_FORM.findall(even(instance_type).replace("_", " ")))
+    return found.pop() if len(found) == 1 else None

@@ -28,7 +28,8 @@ class PriceMatch(Record, frozen=True, kw_only=True):
 class MarketRange(Record, frozen=True, kw_only=True):
     """What one accelerator-hour is offered for, over providers and types: never a single price.
 
-    Prices per accelerator: an instance's price over its accelerators, so hosts are in some and not in others.
+    Prices per accelerator: an instance's price over its accelerators, so hosts are in some and not in others. Least
+    and most are over all regions; the median takes each offer once, in its main region.
     """
 
     accelerator: str  # a row of the device table
@@ -39,6 +40,9 @@ class MarketRange(Record, frozen=True, kw_only=True):
     usd_per_hour_min: float
     usd_per_hour_median: float
     usd_per_hour_max: float
+    least_offer: str = ""  # provider, type, region and date of usd_per_hour_min
+    most_offer: str = ""  # the same of usd_per_hour_max
+    note: str = ""  # what the range mixes, and what was left out
     oldest_as_of: str
     newest_as_of: str
     table_sha256: dict[Layer, str]

@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from results.configs import config_path
-from results.device_names import SHARED, accelerator_row, even, shared_reason
+from results.device_names import SHARED, accelerator_row, even, form_stated, shared_reason, sold_part
 from results.device_table import DeviceTable, load_devices, match
+from results.price_row import PriceRow
 
 GIB = 2**30
 
@@ -127,3 +128,34 @@ def test_every_accelerator_that_is_sold_has_a_row() -> None:
         sold = {(r["accelerator"], r["accelerator_memory_gib"]) for r in csv.DictReader(file) if r["accelerator"]}
     without = {a for a in sold if accelerator_row(a[0], float(a[1]) if a[1] else None) is None}
     assert without == {("B300", "180"), ("H100-NVL", "80"), ("L40", "40")}  # memory that no such part has
+
+
+@pytest.mark.parametrize(
+    ("accelerator", "memory_gib", "instance_type", "part", "stated"),
+    [
+        ("A100-80GB", 80, "NVIDIA A100 PCIe (secure)", "A100-PCIe-80GB", True),
+        ("A100", 40, "NVIDIA A100 PCIe", "A100-PCIe-40GB", True),
+        ("A100-80GB", 80, "NVIDIA A100 SXM4", "A100-80GB", True),
+        ("A100-80GB", 80, "NVIDIA A100 NVLink", "A100-80GB", False),  # both forms have NVLink
+        ("A100-80GB", 80, "NVIDIA A100 NVL", None, True),  # there is no such part
+        ("H100", 80, "gpu_h100_pcie", "H100-PCIe", True),
+        ("H100", 94, "NVIDIA H100 NVL", "H100-NVL", True),
+        ("H100", 80, "NVIDIA H100 NVL", None, True),
+        ("H100-PCIe", 80, "NVIDIA H100 PCIe NVLink", "H100-PCIe", True),
+        ("H100-PCIe", 80, "H100 SXM5", "H100", True),
+        ("H100", 80, "p5.48xlarge", "H100", False),
+        ("H100", 80, "H100 SXM or PCIe", "H100", False),
+        ("H100-NVL", 94, "Standard_NC40ads_H100_v5", "H100-NVL", True),
+        ("V100", 16, "Tesla V100 PCIe", None, True),  # the table has the SXM part alone
+        ("V100-32GB", 32, "Tesla V100 SXM2", "V100", True),
+        ("B200", None, "NVIDIA B200 NVL", "B200", True),
+        (None, None, "c7i.4xlarge", None, True),
+    ],
+)
+def test_the_part_that_a_price_is_for(accelerator, memory_gib, instance_type, part, stated) -> None:  # type: ignore[no-untyped-def]
+    row = PriceRow(
+        provider="a", region=None, instance_type=instance_type, accelerator=accelerator, accelerator_count=1,
+        accelerator_memory_gib=memory_gib, vcpus=None, memory_gib=None, pricing="on_demand", price_usd_per_hour=1.0,
+        unit="instance", as_of="unknown", source="x",
+    )  # fmt: skip
+    assert (sold_part(row), form_stated(row)) == (part, stated)

@@ -36,9 +36,13 @@ def test_a_range_by_hand(table):
         ("b", "", "pod", 2, 6, "unknown"),  # 3 each
     )
     found = market(prices, "H100")
-    assert (found.usd_per_hour_min, found.usd_per_hour_median, found.usd_per_hour_max) == (3.0, 4.0, 10.0)
+    # The median is of 10, 4 and 3; the least is the 1 each of eu-1.
+    assert (found.usd_per_hour_min, found.usd_per_hour_median, found.usd_per_hour_max) == (1.0, 4.0, 10.0)
     assert (found.num_offers, found.num_providers) == (3, 2)
-    assert (found.oldest_as_of, found.newest_as_of) == ("unknown", "2026-07-01")
+    assert (found.oldest_as_of, found.newest_as_of) == ("unknown", "2026-07-02")
+    assert found.least_offer == "a big, eu-1, as of 2026-07-02"
+    assert found.most_offer == "a big, us-east-1, as of 2026-07-01"
+    assert found.note == "3 of 3 offers do not say SXM, PCIe or NVL; 1 of 3 offers are of unknown date"
     assert (found.pricing, found.provider, found.match_rule) == ("on_demand", None, "accelerator_only")
     assert found.table_sha256 == prices.sha256
     of_one = market(prices, "H100", provider="a")
@@ -51,8 +55,8 @@ def test_of_regions_that_are_not_main_ones_the_first_by_name_counts(table):
         ("a", "a", "t", 1, 5, "2026-07-01"),
         ("a", "", "t", 1, 1, "2026-07-01"),
     ]
-    assert market(table(*rows), "H100").usd_per_hour_max == 5.0
-    assert market(table(*reversed(rows)), "H100").usd_per_hour_min == 5.0
+    assert market(table(*rows), "H100").usd_per_hour_median == 5.0
+    assert market(table(*reversed(rows)), "H100").usd_per_hour_median == 5.0
 
 
 def test_of_equally_new_ones_the_dearest_per_accelerator_counts(table):
@@ -74,6 +78,27 @@ def test_nobody_offers_it(table, arguments):
 def test_the_shipped_range_of_h100():
     found = market(load_prices(), "H100")
     assert found.usd_per_hour_min == 1.49
-    # Azure's eight in eastus, 98.32 an hour.
-    assert found.usd_per_hour_max == 98.32 / 8
+    # Azure's eight in australiaeast, 142.6 an hour.
+    assert found.usd_per_hour_max == 142.6 / 8 == 17.825
+    assert found.most_offer == "azure Standard_ND96isr_H100_v5, australiaeast, as of 2026-06-18"
     assert found.num_providers > 10
+
+
+def test_the_words_of_the_type_say_which_part_it_is(table):
+    prices = table(
+        ("a", "r", "A100 PCIe (secure)", 1, 1, "2026-07-01"),
+        ("a", "r", "A100 SXM", 1, 2, "2026-07-01"),
+        ("a", "r", "A100", 1, 3, "2026-07-01"),
+        accelerator="A100-80GB",
+    )
+    assert market(prices, "A100-PCIe-80GB").usd_per_hour_max == 1.0
+    found = market(prices, "A100-80GB")
+    assert (found.usd_per_hour_min, found.note) == (2.0, "1 of 2 offers do not say SXM, PCIe or NVL")
+
+
+def test_a_price_without_its_machine_is_left_out_and_counted():
+    shipped = load_prices()
+    found = market(shipped, "V100")
+    assert "nvidia-tesla-v100" in {row.instance_type for row in shipped.rows}
+    assert "1 more left out: the machine costs extra" in found.note
+    assert market(shipped, "V100", provider="gcp") is None
