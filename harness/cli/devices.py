@@ -56,7 +56,9 @@ def command(as_json: bool) -> None:
 
 
 def _instance_line(here: Identified) -> str:
-    """Which instance this is and by what evidence, or why none is named."""
+    """Which instance this is and by what evidence, or why none is named; whether a name by hand has a price."""
+    from harness.instance.price_note import price_note
+
     found = here.instance
     if found is None:
         return f"instance: not known: {here.reason}"
@@ -65,7 +67,8 @@ def _instance_line(here: Identified) -> str:
     reason = f"; {found.reason}" if found.reason else ""
     name = f"{found.provider} {found.instance_type or '(type not known)'}"
     by = "as given" if found.evidence == "given" else f"by {found.evidence}"
-    return f"instance: {name}{where}{pricing}, {by}{reason}"
+    note = price_note(found)
+    return f"instance: {name}{where}{pricing}, {by}{reason}" + (f"\n    {note}" if note else "")
 
 
 def _lines(report: BackendReport, answers: list[Capability], surveyed: Survey) -> list[str]:

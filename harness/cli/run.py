@@ -170,17 +170,11 @@ def _tell_unknown_instance(option: str | None, tell: Callable[[str], None]) -> N
         UsageError: what is given has not the shape of a name.
     """
     from harness.instance.identify import given_instance
-    from results.errors import PriceError
-    from results.price_table import load_layers
-    from results.pricing import rows_of_type
+    from harness.instance.price_note import price_note
 
-    given = given_instance(option)
-    if given is None or given.instance_type is None:
-        return
-    try:
-        rows_of_type(load_layers().rows, given.provider, given.instance_type)
-    except PriceError as error:
-        tell(f"note: no price was found for the instance, which is stored as given: {error}")
+    note = price_note(given_instance(option))
+    if note:
+        tell(f"note: {note}")
 
 
 def _report(session: Session, stored: StoredRun, as_json: bool, expected: Expectation | None) -> int:

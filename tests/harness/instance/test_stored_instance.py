@@ -154,7 +154,7 @@ def test_a_name_without_a_price_is_said_and_stored(
 ) -> None:
     done = chipmark("run", write_suite(CASE), "--out", "stored", "--instance", name)
     assert done.returncode == 0, done.stderr
-    assert f"note: no price was found for the instance, which is stored as given: {reason}" in done.stderr
+    assert f"note: no price was found for the instance, which is taken as given: {reason}" in done.stderr
     found = open_run(tmp_path / "stored").info.instance
     assert found
     assert f"{found.provider}:{found.instance_type}" == name
@@ -190,3 +190,12 @@ def test_devices_as_json_has_the_instance(fake: Fake, tmp_path: Path) -> None:
     }  # fmt: skip
     assert content["instance_reason"] == ""
     assert not any(secret in done.stdout for secret in SECRETS)
+
+
+def test_devices_tells_of_a_name_that_has_no_price(fake: Fake, tmp_path: Path) -> None:
+    machine(tmp_path / "machine", {})
+    done = fake("devices", CHIPMARK_INSTANCE="aws:c7i.4xlrge")
+    first, second = done.stdout.splitlines()[:2]
+    assert first == "instance: aws c7i.4xlrge, as given"
+    assert second.startswith("    no price was found for the instance, which is taken as given: unknown aws instance")
+    assert "did you mean 'c7i.4xlarge'" in second
