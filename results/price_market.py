@@ -103,7 +103,10 @@ def _note(offers: Sequence[PriceRow], num_extra: int) -> str:
     """What the range mixes, in words."""
     num = len(offers)
     counts = (
-        (sum(row.unit != "instance" for row in offers), f"of {num} offers are priced without saying what host is in"),
+        (
+            sum(row.unit != "instance" for row in offers),
+            f"of {num} offers are priced per accelerator: a host may or may not be in",
+        ),
         (sum(not form_stated(row) for row in offers), f"of {num} offers do not say SXM, PCIe or NVL"),
         (sum(row.as_of == "unknown" for row in offers), f"of {num} offers are of unknown date"),
         (num_extra, "more left out: the machine costs extra"),

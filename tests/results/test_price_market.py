@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
 from results.price_market import market
@@ -102,3 +103,14 @@ def test_a_price_without_its_machine_is_left_out_and_counted():
     assert "nvidia-tesla-v100" in {row.instance_type for row in shipped.rows}
     assert "1 more left out: the machine costs extra" in found.note
     assert market(shipped, "V100", provider="gcp") is None
+
+
+def test_the_median_takes_what_a_user_pays_and_prices_per_accelerator_are_counted(table):
+    below = table(("a", "us-east-1", "t", 1, 9, "2026-07-01"), ("b", "", "u", 1, 5, "2026-07-01"))
+    rows = [row if row.provider == "a" else msgspec.structs.replace(row, unit="accelerator") for row in below.rows]
+    own = msgspec.structs.replace(rows[0], region="eu-1", price_usd_per_hour=3.0)
+    both = below._replace(rows=[*rows, own], layers=["shipped", "shipped", "user"])
+    found = market(both, "H100")
+    # 3 of the user's and 5; the 9 of the main region is still what is asked at most.
+    assert (found.usd_per_hour_min, found.usd_per_hour_median, found.usd_per_hour_max) == (3.0, 4.0, 9.0)
+    assert found.note.startswith("1 of 2 offers are priced per accelerator: a host may or may not be in; 2 of 2")
