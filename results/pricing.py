@@ -3,11 +3,13 @@
 A row is found by provider, instance type and pricing; never by accelerator, because one
 accelerator is sold at very different prices. The choice, in order:
 
-1. region: the one asked for; else, if the type is sold in several, the first of
-   :data:`DEFAULT_REGIONS` among them, else the first by name (rule ``type_any_region``);
-2. accelerator memory, where one name is sold with several and the device's is known;
-3. date: the newest ``as_of`` of each accelerator memory; ``unknown`` is the oldest;
-4. price: the dearest of what is still left, so that a cost is never flattered.
+1. layer: the last that has a price for the region asked for, or any if none was: what a user
+   pays comes before what others ask, and a user's row without a region is for all of them;
+2. region: the one asked for; else the first of :data:`DEFAULT_REGIONS` among them, else the
+   first by name (rule ``type_any_region``);
+3. accelerator memory, where one name is sold with several and the device's is known;
+4. date: the newest ``as_of`` of each accelerator memory; ``unknown`` is the oldest;
+5. price: the dearest of what is still left, so that a cost is never flattered.
 
 Names are taken as they stand; another case is suggested, not guessed. A name that is sold as an
 instance is never priced by a row of an accelerator alone.

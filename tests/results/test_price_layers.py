@@ -53,6 +53,9 @@ def test_the_nominal_memory_of_ones_own_row_is_the_usable_one_of_the_shipped(tmp
     table = layers(tmp_path, monkeypatch, row)
     for asked in (None, "us-east-1"):
         assert find(table, "aws", "g6.xlarge", asked, accelerator_memory_gib=22.4).row.source == "my bill"
+    # The listed price of us-east-1 is gone from the table, not just passed over: the market must not count both.
+    there = [r.source for r in table.rows if (r.instance_type, r.region) == ("g6.xlarge", "us-east-1")]
+    assert there == ["my bill"]
 
 
 def test_what_one_pays_somewhere_comes_before_what_others_ask_in_a_main_region(tmp_path, monkeypatch) -> None:
@@ -81,8 +84,10 @@ def test_rows_of_ones_own_that_are_not_taken_are_told(tmp_path, monkeypatch) -> 
 
 def test_the_newer_price_that_is_stood_in_for_is_of_the_same_region(tmp_path, monkeypatch) -> None:
     row = "azure,,Standard_NC4as_T4_v3,T4,1,16,4,28,on_demand,0.4,instance,2025-01-01,contract"
-    note = find(layers(tmp_path, monkeypatch, row), "azure", "Standard_NC4as_T4_v3", "eastus").note
-    assert "stands in for a newer one: $0.526 of 2026-06-18" in note
+    table = layers(tmp_path, monkeypatch, row)
+    for region, usd in (("eastus", "0.526"), ("australiaeast", "0.684"), (None, "0.526")):
+        note = find(table, "azure", "Standard_NC4as_T4_v3", region).note
+        assert f"stands in for a newer one: ${usd} of 2026-06-18" in note
 
 
 def test_kinds_of_pricing_are_of_the_same_host(tmp_path, monkeypatch) -> None:
