@@ -10,16 +10,18 @@ from collections.abc import Sequence
 from datetime import date
 from typing import Any, NamedTuple
 
+import msgspec
+
 from results.case_summary import CaseSummary, RunSummary
 from results.cost_fit import price_fit
-from results.cost_markets import market_costs
+from results.cost_markets import market_costs, market_warnings
 from results.cost_notes import ALONE, case_notes, rate_half_width
 from results.cost_owned import owned_costs
 from results.cost_plan import PlanTerms as PlanTerms
 from results.cost_plan import plan_warnings, training_plans
 from results.cost_rank import RankTerms as RankTerms
 from results.cost_rank import ranking
-from results.cost_record import Basis, Cost, CostReport, CostTerms, OwnedTerms, PricedRun, TrainingPlan
+from results.cost_record import Basis, Cost, CostReport, CostTerms, MarketCost, OwnedTerms, PricedRun, TrainingPlan
 from results.cost_requests import request_costs
 from results.cost_terms import ACCELERATORS_PER_CASE as ACCELERATORS_PER_CASE
 from results.cost_terms import CEILING_UNITS, NO_CEILING, NO_TERMS, checked_terms
@@ -81,14 +83,22 @@ def cost_report(
     summaries = {run.summary.run.run_id: run.summary for run in runs}
     if len(summaries) < len(runs):
         raise UsageError("a run is there twice: its cases could not be told apart; name each run once")
-    cases = [
-        cost
-        for run in runs
-        for price, basis in run.prices
-        for cost in cost_rows(run.summary, price, basis, question.terms, tariff)
-    ]
+    cases: list[Cost] = []
+    markets: list[MarketCost] = []
+    said: list[str] = []
+    several = sum(len(run.prices) for run in runs) > 1
+    for run in runs:
+        of_run = [*_of_run(run), *(text for market in run.markets for text in market_warnings(market, today))]
+        for price, basis in run.prices:
+            of_price = cost_warnings(run.summary, price, basis, today)
+            name = f"{price.row.provider}:{price.row.instance_type}: " if several else ""
+            said += [f"{name}{text}" for text in of_price]
+            costs = cost_rows(run.summary, price, basis, question.terms, tariff)
+            cases += [msgspec.structs.replace(cost, warnings=(*of_price, *of_run)) for cost in costs]
+        markets += market_costs(run.summary, run.markets, question.terms, of_run)
+        said += of_run
     plans = list(training_plans(cases, summaries, question.plan, question.terms)) if question.plan else []
-    warnings = _warnings(runs, today) + _further_warnings(cases, question, plans)
+    warnings = [*said, *_further_warnings(cases, question, plans)]
     return CostReport(
         runs=tuple(
             PricedRun(run=run.summary.run, instance=run.summary.run.instance, counts=run.summary.counts) for run in runs
@@ -96,7 +106,7 @@ def cost_report(
         terms=question.terms,
         cases=tuple(cases),
         requests=tuple(request_costs(cases, summaries)),
-        markets=tuple(cost for run in runs for cost in market_costs(run.summary, run.markets, question.terms)),
+        markets=tuple(markets),
         owned_terms=question.owned,
         owned=tuple(owned_costs(cases, question.owned, question.terms)) if question.owned else (),
         plans=tuple(plans),
@@ -220,15 +230,14 @@ def _float(value: float | None) -> float:
     return float("nan") if value is None else value
 
 
-def _warnings(runs: Sequence[RunPrices], today: date) -> list[str]:
-    several = sum(len(run.prices) for run in runs) > 1
-    warnings = []
-    for run in runs:
-        for price, basis in run.prices:
-            name = f"{price.row.provider}:{price.row.instance_type}: " if several else ""
-            warnings += [f"{name}{text}" for text in cost_warnings(run.summary, price, basis, today)]
-        warnings += [*_alone(run), *run.summary.warnings]
-    return warnings
+def _of_run(run: RunPrices) -> list[str]:
+    """Warnings that go with each of its prices."""
+    named = sum(basis != "what_if" for _, basis in run.prices)
+    text = (
+        f"{named} instances are named for one run, which was made on one at most: dollars of the others assume its "
+        "speed"
+    )
+    return [*([text] if named > 1 else []), *_alone(run), *run.summary.warnings]
 
 
 def _alone(run: RunPrices) -> list[str]:

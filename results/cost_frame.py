@@ -20,11 +20,12 @@ from results.cost_record import Basis, CostTerms
 from results.cost_terms import ACCELERATORS_PER_CASE, COST_COLUMNS, NO_TERMS, checked_terms
 from results.errors import PriceError
 from results.frame import INSTANCE_COLUMNS
+from results.instance_record import Instance
 from results.price_match import PriceMatch
 from results.price_row import PriceRow
 from results.price_table import PriceTable
-from results.pricing import find
 from results.records import Device
+from results.run_prices import instance_price
 
 NO_INSTANCE = "the run names no instance type"
 # Columns that with_prices adds, beside price_<name> for each name of results.price_row.PriceRow.
@@ -129,8 +130,11 @@ def _price(table: PriceTable, named: tuple[Any, ...]) -> PriceMatch | str:
     memory_gib = None if pd.isna(named[-1]) else named[-1] / 2**30
     if provider is None or instance_type is None:
         return NO_INSTANCE
+    instance = Instance(
+        provider=provider, instance_type=instance_type, region=region, pricing=pricing, evidence="given"
+    )
     try:
-        return find(table, provider, instance_type, region, pricing or "on_demand", memory_gib)
+        return instance_price(table, instance, accelerator_memory_gib=memory_gib)
     except PriceError as error:
         return str(error)
 

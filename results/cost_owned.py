@@ -146,6 +146,7 @@ def _owned(cost: Cost, terms: OwnedTerms, question: CostTerms) -> OwnedCost:
         case_id=cost.case_id,
         price=cost.price,
         attribution=f"1/{terms.accelerators}" if accelerated else None,
+        rent_usd_per_hour=rent,
         usd_per_busy_hour=busy_hour,
         usd_per_1m_items=usd(cost.throughput_per_s, 1e6),
         usd_per_1m_tokens=usd(cost.tokens_per_s, 1e6),

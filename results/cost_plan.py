@@ -67,6 +67,7 @@ def _plan(cost: Cost, case: CaseSummary, plan: PlanTerms, terms: CostTerms) -> T
         flops_per_s=case.flops_per_s if cost.headline else None,
         mfu=case.mfu if cost.headline else None,
         reason=cost.reason or _no_rate(cost, case),
+        notes=cost.notes,
     )
     if empty.reason or not empty.flops_per_s:
         return empty

@@ -10,6 +10,8 @@ from results.case_summary import CaseSummary, RunSummary
 from results.cost_notes import disturbed
 from results.cost_record import Cost, Rank
 
+ASSUMED = "assumes the measured speed there"
+NO_INTERVAL = "whether this differs from the place before is not known: no interval"
 LatencyPercentile = Literal["p50", "p90", "p99"]
 
 
@@ -26,7 +28,8 @@ class _Entry(NamedTuple):
     cost: Cost
     usd: float | None
     unit: str
-    reason: str
+    reason: str  # why it has no place
+    doubt: str  # about the place it has
 
 
 def ranking(costs: Sequence[Cost], summaries: Mapping[str, RunSummary], terms: RankTerms) -> Iterator[Rank]:
@@ -42,10 +45,12 @@ def ranking(costs: Sequence[Cost], summaries: Mapping[str, RunSummary], terms: R
         terms: the limits.
     """
     cases = {(run_id, case.case_id): case for run_id, s in summaries.items() for case in s.cases}
+    named = {key: len(prices) for key, prices in _named_prices(costs).items()}
     groups: dict[tuple[object, ...], list[_Entry]] = {}
     for number, cost in enumerate(costs):
         case = cases[cost.run_id, cost.case_id]
-        groups.setdefault(_group_key(cost), []).append(_entry(number, cost, case, terms))
+        doubt = ASSUMED if _speed_is_assumed(cost, summaries[cost.run_id], named.get(cost.run_id, 0)) else ""
+        groups.setdefault(_group_key(cost), []).append(_entry(number, cost, case, terms, doubt))
     for entries in groups.values():
         yield from _places(entries)
 
@@ -57,16 +62,35 @@ def group_text(cost: Cost) -> str:
     return f"{spec.workload}/{spec.preset} v{spec.workload_version} {spec.phase}" + (f", {shape}" if shape else "")
 
 
+def _named_prices(costs: Sequence[Cost]) -> dict[str, set[object]]:
+    """Run id -> the prices that it is said to have been made at."""
+    found: dict[str, set[object]] = {}
+    for cost in costs:
+        if cost.basis != "what_if":
+            found.setdefault(cost.run_id, set()).add((cost.price.row, cost.price.layer))
+    return found
+
+
+def _speed_is_assumed(cost: Cost, summary: RunSummary, num_named: int) -> bool:
+    """Whether the machine that is priced is not known to be the one that was measured."""
+    row, seen = cost.price.row, summary.run.environment.cpu_count_logical
+    other_host = row.unit == "instance" and None not in (row.vcpus, seen) and row.vcpus != seen
+    return cost.basis == "what_if" or (cost.basis == "given" and num_named > 1) or other_host
+
+
 def _places(entries: Sequence[_Entry]) -> Iterator[Rank]:
     named = sorted((e for e in entries if not e.reason), key=lambda e: (e.usd or 0.0, e.number))
-    before: _Entry | None = None
-    for place, entry in enumerate(named, 1):
-        tied, doubt = _tied(before, entry) if before else (False, "")
+    places: list[int] = []
+    for index, entry in enumerate(named):
+        equal = index > 0 and named[index - 1].usd == entry.usd
+        places.append(places[-1] if equal else index + 1)
+        # Cheapest first, so the first that overlaps has the best place.
+        tied = next((at for better, at in zip(named[:index], places, strict=False) if _overlap(better, entry)), None)
+        unknown = index > 0 and tied is None and _not_known(named[index - 1], entry)
         yield Rank(
-            group=group_text(entry.cost), place=place, index=entry.number, usd=entry.usd, unit=entry.unit,
-            reason=doubt, tied_with_previous=tied,
+            group=group_text(entry.cost), place=places[-1], index=entry.number, usd=entry.usd, unit=entry.unit,
+            reason="; ".join(filter(None, (entry.doubt, NO_INTERVAL if unknown else ""))), tied_with_place=tied,
         )  # fmt: skip
-        before = entry
     for entry in entries:
         if entry.reason:
             yield Rank(
@@ -75,17 +99,25 @@ def _places(entries: Sequence[_Entry]) -> Iterator[Rank]:
             )  # fmt: skip
 
 
-def _tied(before: _Entry, entry: _Entry) -> tuple[bool, str]:
-    """Whether the intervals of two neighbours overlap; what is not known is said."""
-    one, other = before.cost.rate_half_width, entry.cost.rate_half_width
-    if before.cost.run_id == entry.cost.run_id and before.cost.case_id == entry.cost.case_id:
-        return False, ""  # one rate at two prices
-    if one is None or other is None:
-        return False, "whether this differs from the place before is not known: no interval"
-    assert before.usd is not None
+def _same_rate(one: _Entry, other: _Entry) -> bool:
+    return (one.cost.run_id, one.cost.case_id) == (other.cost.run_id, other.cost.case_id)
+
+
+def _not_known(better: _Entry, entry: _Entry) -> bool:
+    return not _same_rate(better, entry) and None in (better.cost.rate_half_width, entry.cost.rate_half_width)
+
+
+def _overlap(better: _Entry, entry: _Entry) -> bool:
+    """Whether nobody can tell which of two costs is less; one rate at two prices is known to differ."""
+    one, other = better.cost.rate_half_width, entry.cost.rate_half_width
+    assert better.usd is not None
     assert entry.usd is not None
+    if better.usd == entry.usd:
+        return True
+    if _same_rate(better, entry) or one is None or other is None:
+        return False
     # Dollars go with the inverse of the rate: usd / (1 + h) to usd / (1 - h).
-    return other >= 1 or one >= 1 or before.usd / (1 - one) >= entry.usd / (1 + other), ""
+    return other >= 1 or one >= 1 or better.usd / (1 - one) >= entry.usd / (1 + other)
 
 
 def _group_key(cost: Cost) -> tuple[object, ...]:
@@ -93,13 +125,13 @@ def _group_key(cost: Cost) -> tuple[object, ...]:
     return spec.workload, spec.workload_version, spec.preset, spec.phase, tuple(sorted(spec.shape.items()))
 
 
-def _entry(number: int, cost: Cost, case: CaseSummary, terms: RankTerms) -> _Entry:
+def _entry(number: int, cost: Cost, case: CaseSummary, terms: RankTerms, doubt: str) -> _Entry:
     by_tokens = cost.tokens_per_s is not None
     name = f"usd_per_1m_{'tokens' if by_tokens else 'items'}_{cost.headline}"
     usd = getattr(cost, name) if cost.headline else None
     unit = f"$/1M {f'{cost.token_kind} token' if by_tokens else cost.item_unit or 'item'}"
     reason = cost.reason or ("" if usd is not None else "no cost") or _does_not_qualify(cost, case, terms)
-    return _Entry(number, cost, usd, unit, reason)
+    return _Entry(number, cost, usd, unit, reason, doubt)
 
 
 def _does_not_qualify(cost: Cost, case: CaseSummary, terms: RankTerms) -> str:

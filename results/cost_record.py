@@ -54,6 +54,7 @@ class Cost(Record, frozen=True, kw_only=True):
     basis: Basis
     reason: str = ""  # why there is no cost
     notes: tuple[str, ...] = ()  # guards that fail, a rate that is not steady, ...
+    warnings: tuple[str, ...] = ()  # of its price and of its run
     item_unit: str | None
     token_kind: TokenKind | None
     throughput_per_s: float | None
@@ -84,7 +85,7 @@ class Cost(Record, frozen=True, kw_only=True):
     usd_per_1k_steps_high: float | None = None
     usd_per_run_billed: float | None = None
     usd_per_run_attributed: float | None = None
-    run_time_s: float | None = None  # of the training run that the terms ask for
+    run_time_s: float | None = None  # that the training run which the terms ask for holds the machine
     run_reason: str = ""  # why there is no cost of a training run; empty where none was asked for
     electricity_usd_per_1m_items: float | None = None
     electricity_usd_per_1m_tokens: float | None = None
@@ -115,6 +116,7 @@ class RequestCost(Record, frozen=True, kw_only=True):
     usd_per_1m_total_tokens: float
     usd_per_1k_requests: float
     rate_half_width: float | None = None
+    notes: tuple[str, ...] = ()  # of the two cases
 
 
 class OwnedTerms(Record, frozen=True, kw_only=True):
@@ -141,6 +143,7 @@ class OwnedCost(Record, frozen=True, kw_only=True):
     case_id: str
     price: PriceMatch
     attribution: str | None  # k/N of the owned machine
+    rent_usd_per_hour: float | None = None  # of the rented share, what the break-even compares with
     usd_per_busy_hour: float  # of the share in attribution
     usd_per_1m_items: float | None
     usd_per_1m_tokens: float | None
@@ -174,18 +177,20 @@ class TrainingPlan(Record, frozen=True, kw_only=True):
     usd_billed: float | None = None  # whole units
     half_width: float | None = None  # 95 %, relative, of the measured rate alone
     reason: str = ""  # why there is no projection
+    notes: tuple[str, ...] = ()  # of the measured case
 
 
 class Rank(Record, frozen=True, kw_only=True):
     """The place of one cost among those of the same workload, preset, shape and phase; cheapest first."""
 
     group: str
-    place: int | None  # None: not ranked, for the reason given
+    place: int | None  # None: not ranked, for the reason given; equal dollars share a place
     index: int  # of the cost in the report's cases
     usd: float | None  # what was ranked by
     unit: str  # "$/1M token", "$/1k steps"
     reason: str = ""
-    tied_with_previous: bool = False  # the intervals overlap: nobody can tell
+    # The best place before this one whose 95 % interval overlaps this one's: which is cheaper nobody can tell.
+    tied_with_place: int | None = None
 
 
 class MarketCost(Record, frozen=True, kw_only=True):
@@ -194,7 +199,22 @@ class MarketCost(Record, frozen=True, kw_only=True):
     run_id: str
     case_id: str
     label: str = ""  # workload/preset phase precision batch backend@device options
+    case: CaseSpec | None = None
+    status: SummaryStatus | None = None
+    support: SupportLevel | None = None
+    reason: str = ""  # why there are no dollars
+    notes: tuple[str, ...] = ()  # guards that fail, a rate that is not steady, ...
+    warnings: tuple[str, ...] = ()  # of its market and of its run
     item_unit: str | None = None
+    token_kind: TokenKind | None = None
+    throughput_per_s: float | None = None
+    tokens_per_s: float | None = None
+    training_steps_per_s: float | None = None
+    latency_p50_s: float | None = None
+    latency_p99_s: float | None = None
+    latency_p99_s_reason: str = ""
+    rate_half_width: float | None = None  # 95 %, relative
+    rate_half_width_reason: str = ""
     market: MarketRange
     usd_per_1m_items: tuple[float, float, float] | None  # min, median, max
     usd_per_1m_tokens: tuple[float, float, float] | None

@@ -83,6 +83,7 @@ def _request(prefill: Cost, decode: Cost, first: _Phase, then: _Phase) -> Reques
         usd_per_1m_total_tokens=1e6 * usd / (first.items + then.items),
         usd_per_1k_requests=1e3 * usd,
         rate_half_width=half_width,
+        notes=tuple(dict.fromkeys((*prefill.notes, *decode.notes))),
     )
 
 

@@ -91,7 +91,7 @@ def rank_blocks(page: Page) -> list[Block]:
                     *([page.letter(cost.price)] if several else []),
                     units.usd(rank.usd),
                     units.half_width(cost.rate_half_width),
-                    "with last" if rank.tied_with_previous else "",
+                    f"with {rank.tied_with_place}" if rank.tied_with_place else "",
                     page.notes.refer([_rank_reason(rank.place, rank.reason)] if rank.reason else []),
                 ]
             )
@@ -107,7 +107,10 @@ def rank_notes(report: CostReport) -> list[str]:
     """What a tie is."""
     if not report.ranking:
         return []
-    return ["with last: the intervals of this one and the one above overlap; which is cheaper nobody can tell"]
+    return [
+        "tied with N: the best place before this one whose 95 % interval overlaps this one's; which of them is cheaper "
+        "nobody can tell; equal dollars share a place"
+    ]
 
 
 def market_blocks(page: Page) -> list[Block]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
+import msgspec
+
 from results.case_summary import RunSummary
 from results.cost import RunPrices
 from results.cost_record import Basis
@@ -80,10 +82,11 @@ def run_prices(summary: RunSummary, table: PriceTable, devices: DeviceTable, cho
         PriceError: the table has no such price.
         UsageError: neither an instance nor an accelerator with offers is known.
     """
-    prices: list[tuple[PriceMatch, Basis]] = [(_price(summary, table, name, choice), "given") for name in choice.given]
+    prices: list[tuple[PriceMatch, Basis]] = [_given(summary, table, name, choice) for name in choice.given]
     instance = summary.run.instance
     if not choice.given and instance is not None and instance.instance_type is not None:
-        prices.append((stored_price(summary, table, choice.region, choice.pricing), "rented_here"))
+        price = stored_price(summary, table, choice.region, choice.pricing)
+        prices.append((price, _basis(instance, choice.region, choice.pricing)))
     known = bool(prices)
     prices += [(_price(summary, table, name, choice), "what_if") for name in choice.what_if]
     markets: tuple[MarketRange, ...] = ()
@@ -113,15 +116,63 @@ def stored_price(
     instance = summary.run.instance
     if instance is None or instance.instance_type is None:
         raise UsageError(f"{summary.run.run_id}: {no_instance_reason(summary)}: {_GIVE_ONE}")
-    region = region or instance.region
-    pricing = pricing or instance.pricing or DEFAULT_PRICING
+    memory_gib = accelerator_memory_gib(summary)
     try:
-        return find(table, instance.provider, instance.instance_type, region, pricing, accelerator_memory_gib(summary))
+        return instance_price(table, instance, region, pricing, memory_gib)
     except PriceError as error:
         raise PriceError(
             f"{summary.run.run_id} says it was made on {_instance_text(instance)}: {error}; name another price with "
             "--region, --pricing or --instance, or add it with: chipmark prices import"
         ) from None
+
+
+def instance_price(
+    table: PriceTable,
+    instance: Instance,
+    region: str | None = None,
+    pricing: str | None = None,
+    accelerator_memory_gib: float | None = None,
+) -> PriceMatch:
+    """The price of an instance that a run stores; what the run does not say is assumed, and noted.
+
+    Args:
+        table: where the prices are.
+        instance: with a type.
+        region: None: the stored one.
+        pricing: None: the stored one, else on demand.
+        accelerator_memory_gib: of the accelerators that the run used.
+
+    Raises:
+        PriceError: the table has no such price; says what it has.
+    """
+    assert instance.instance_type is not None
+    asked_region, asked_pricing = region or instance.region, pricing or instance.pricing
+    price = find(
+        table, instance.provider, instance.instance_type, asked_region, asked_pricing or DEFAULT_PRICING,
+        accelerator_memory_gib,
+    )  # fmt: skip
+    notes = [price.note]
+    if asked_region is None and price.row.region is not None:
+        notes.append(f"the run does not say its region: {price.row.region} is assumed")
+    if asked_pricing is None:
+        notes.append(f"the run does not say how it was paid: {DEFAULT_PRICING} is assumed")
+    return msgspec.structs.replace(price, note="; ".join(filter(None, notes)))
+
+
+def _basis(instance: Instance, region: str | None, pricing: str | None) -> Basis:
+    """Whether a price is that of the machine itself: what is given must be what is stored."""
+    same = region in (None, instance.region) and pricing in (None, instance.pricing)
+    return "rented_here" if same else "given"
+
+
+def _given(summary: RunSummary, table: PriceTable, name: InstanceName, choice: PriceChoice) -> tuple[PriceMatch, Basis]:
+    """The price of a named instance; if it is the run's own, with the region and pricing that the run stores."""
+    stored = summary.run.instance
+    if stored is None or (stored.provider, stored.instance_type) != (name.provider, name.instance_type):
+        return _price(summary, table, name, choice), "given"
+    region = name.region or choice.region
+    price = instance_price(table, stored, region, choice.pricing, accelerator_memory_gib(summary))
+    return price, _basis(stored, region, choice.pricing)
 
 
 def no_instance_reason(summary: RunSummary) -> str:

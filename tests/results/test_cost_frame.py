@@ -17,7 +17,7 @@ from results.pricing import find, load_prices
 from results.summary import run_summary
 from tests.results.costed import cpu_row, match, price_row
 from tests.results.example_run import CPU, H100, case, example_run, example_stored, measurement, run_info, store, timing
-from tests.results.example_run import CPU, SEQUENCES as WORK
+from tests.results.example_run import SEQUENCES as WORK
 
 TABLE = load_prices()
 TERMS = CostTerms(utilisation=0.5, lost_fraction=0.25, run_steps=1000, goodput=0.9)
@@ -87,6 +87,9 @@ def test_each_run_is_priced_by_the_instance_it_names(tmp_path):
     assert (runs[0]["price_layer"].iloc[0], runs[0]["price_match_rule"].iloc[0]) == ("shipped", "exact_type")
 
 
+ASSUMED = "the run does not say how it was paid: on_demand is assumed"
+
+
 def test_the_memory_of_the_device_chooses_among_offers_of_one_name(tmp_path):
     spec = case("bert-encoder", "infer", "bf16", device="cuda:0")
     record = measurement(spec, work=WORK, timing=timing([(1000, 10**9)], 0))
@@ -105,7 +108,7 @@ def test_the_memory_of_the_device_chooses_among_offers_of_one_name(tmp_path):
         )
         store(tmp_path / name, run, [(record, {}), (of_cpu, {})])
     small, cpu, unknown, _ = with_prices(load(tmp_path), table).to_dict("records")
-    assert (small["price_price_usd_per_hour"], small["price_note"]) == (2.0, "")
+    assert (small["price_price_usd_per_hour"], small["price_note"]) == (2.0, ASSUMED)
     assert cpu["price_price_usd_per_hour"] == 2.0
     assert unknown["price_price_usd_per_hour"] == 3.0
     assert "the dearest was taken" in unknown["price_note"]

@@ -117,10 +117,42 @@ def test_a_market_of_spot_offers_pays_for_lost_time():
     assert found.usd_per_1m_tokens == pytest.approx((0.5, 1.0, 2.0), rel=1e-12)
 
 
-@pytest.mark.parametrize("summary", [
-    on_cpu(10),
-    changed(on_h100(10), {"status": "invalid"}),
-    changed(on_h100(10), {"item_unit": "matmul"}),
+@pytest.mark.parametrize(("summary", "reason"), [
+    (on_cpu(10), "measured on a CPU: the market is that of an accelerator"),
+    (changed(on_h100(10), {"status": "invalid", "reason": "numerics"}), "invalid: numerics"),
+    (changed(on_h100(10), {"item_unit": "matmul"}), "a ceiling of the device, not a workload: it has no price"),
+    (changed(on_h100(10), {"throughput_per_s": None, "throughput_per_s_reason": "too short"}), "too short"),
 ])  # fmt: skip
-def test_a_market_has_no_cost_for_what_is_not_of_its_accelerator_or_no_workload(summary):
-    assert market_costs(summary) == ()
+def test_a_market_has_no_dollars_for_what_is_not_of_its_accelerator_or_no_workload(summary, reason):
+    (found,) = market_costs(summary)
+    assert found.reason == reason
+    assert (found.usd_per_1m_items, found.usd_per_1m_tokens, found.usd_per_1k_steps) == (None, None, None)
+
+
+def test_a_market_of_another_accelerator_has_no_dollars():
+    (found,) = market_costs(on_h100(10), msgspec.structs.replace(MARKET, accelerator="L4"))
+    assert found.reason == "measured on NVIDIA H100 80GB HBM3, and this is the market of L4"
+
+
+def test_a_cost_over_the_market_has_the_notes_and_the_uncertainty_of_its_case():
+    summary = changed(on_h100(1000), {"step_half_width": 0.02, "steady_notes": "drift: 5 %"})
+    (found,) = market_costs(summary)
+    assert (found.notes, found.rate_half_width) == (("drift: 5 %",), 0.02)
+    assert (found.status, found.case) == ("ok", summary.cases[0].case)
+
+
+@pytest.mark.parametrize(("oldest", "words"), [
+    ("2026-01-01", "market of H100, oldest offer: this price is of 2026-01-01, 325 days ago (more than 90)"),
+    ("unknown", "market of H100: some offers are of unknown date"),
+    ("2026-11-01", None),
+])  # fmt: skip
+def test_the_age_of_a_market_is_that_of_its_oldest_offer(oldest, words):
+    market = msgspec.structs.replace(MARKET, oldest_as_of=oldest)
+    found = cost_report([RunPrices(on_h100(1000), (), (market,))], CostQuestion(), TODAY)
+    assert [warning.startswith(words or "never") for warning in found.warnings] == ([True] if words else [])
+    assert found.markets[0].warnings == found.warnings
+
+
+def test_a_plan_has_the_notes_of_its_case():
+    (plan,) = report(trained(steady_notes="drift: 5 %"), price_row(), plan=PLAN).plans
+    assert plan.notes == ("drift: 5 %",)

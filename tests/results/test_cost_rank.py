@@ -35,10 +35,39 @@ def test_the_cheapest_token_comes_first():
 def test_prices_compete_too_and_one_rate_at_two_prices_is_no_tie():
     summary = changed(decoding(1000), {"step_half_width": 0.5})
     found = ranked(summary, DEAR, ONE_H100)
-    assert [(rank.place, rank.index, rank.usd, rank.tied_with_previous) for rank in found] == [
-        (1, 1, 1.0, False),
-        (2, 0, 2.0, False),
+    assert [(rank.place, rank.index, rank.usd, rank.tied_with_place) for rank in found] == [
+        (1, 1, 1.0, None),
+        (2, 0, 2.0, None),
     ]
+    assert {rank.reason for rank in found} == {"assumes the measured speed there"}  # made on one of them at most
+
+
+def test_equal_dollars_share_a_place():
+    twin = match(price_row(accelerator_count=1, price_usd_per_hour=3.6, instance_type="twin-sxm"))
+    found = ranked(changed(decoding(1000, 500), {"step_half_width": 0.01}, {"step_half_width": 0.01}), ONE_H100, twin)
+    # Both cases at both prices: $1, 1, 2 and 2.
+    assert [(rank.usd, rank.place, rank.tied_with_place) for rank in found] == [
+        (1.0, 1, None), (1.0, 1, 1), (2.0, 3, None), (2.0, 3, 3),
+    ]  # fmt: skip
+
+
+def test_a_rate_that_is_only_assumed_at_its_price_says_so():
+    (given,) = ranked(decoding(1000))
+    assert given.reason == ""
+    (elsewhere,) = report(decoding(1000), ONE_H100, basis="what_if", rank=RankTerms()).ranking
+    assert (elsewhere.place, elsewhere.reason) == (1, "assumes the measured speed there")
+    (other_host,) = ranked(decoding(1000), price_row(vcpus=192))
+    assert (other_host.place, other_host.reason) == (1, "assumes the measured speed there")
+
+
+def test_a_tie_is_with_the_best_place_that_overlaps_not_with_the_neighbour_alone():
+    # $1, 1.01 and 1.025, each +- 1 %: the second reaches to both, the third to the second alone.
+    fields = [{"step_half_width": 0.01}] * 3
+    found = ranked(changed(decoding(1e6 / 1000, 1e6 / 1010, 1e6 / 1025), *fields))
+    assert [(rank.place, rank.tied_with_place) for rank in found] == [(1, None), (2, 1), (3, 2)]
+    wide = [{"step_half_width": 0.03}, {"step_half_width": 0.0001}, {"step_half_width": 0.0001}]
+    found = ranked(changed(decoding(1e6 / 1000, 1e6 / 1010, 1e6 / 1025), *wide))
+    assert [(rank.place, rank.tied_with_place) for rank in found] == [(1, None), (2, 1), (3, 1)]
 
 
 def test_different_work_is_never_compared():
@@ -58,21 +87,21 @@ def test_different_work_is_never_compared():
 
 @pytest.mark.parametrize(("widths", "tied", "reason"), [
     # $1 to 1.02: 1 / 0.99 = 1.0101 reaches up to 1.02 / 1.01 = 1.0099.
-    ((0.01, 0.01), True, ""),
-    ((0.005, 0.005), False, ""),
-    ((0.01, None), False, "whether this differs from the place before is not known: no interval"),
+    ((0.01, 0.01), 1, ""),
+    ((0.005, 0.005), None, ""),
+    ((0.01, None), None, "whether this differs from the place before is not known: no interval"),
 ])  # fmt: skip
 def test_neighbours_whose_intervals_overlap_are_tied(widths, tied, reason):
     fields = [{"step_half_width": width, "step_half_width_reason": "" if width else "few"} for width in widths]
     first, second = ranked(changed(decoding(1020, 1000), *fields))
-    assert (first.place, first.tied_with_previous, first.reason) == (1, False, "")
-    assert (second.place, second.tied_with_previous, second.reason) == (2, tied, reason)
+    assert (first.place, first.tied_with_place, first.reason) == (1, None, "")
+    assert (second.place, second.tied_with_place, second.reason) == (2, tied, reason)
 
 
 def test_the_interval_of_dollars_is_that_of_the_inverse_rate():
     # $0.905 with 10 %: up to 0.905 / 0.9 = 1.0055. $1 with 0.1 %: from 1 / 1.001 = 0.999.
     summary = changed(decoding(1105, 1000), {"step_half_width": 0.1}, {"step_half_width": 0.001})
-    assert ranked(summary)[1].tied_with_previous
+    assert ranked(summary)[1].tied_with_place == 1
 
 
 def test_a_limit_of_latency_is_kept_by_the_percentile_asked_for():

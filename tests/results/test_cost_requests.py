@@ -103,3 +103,9 @@ def test_a_step_that_does_not_hold_the_tokens_of_its_shape_gives_no_request():
     summary = request_run()
     summary = changed(summary, {"tokens_per_s": 2 * summary.cases[0].tokens_per_s}, {})
     assert report(summary, ONE_H100).requests == ()
+
+
+def test_requests_have_the_notes_of_both_cases():
+    summary = changed(request_run(), {"steady_notes": "drift: 5 %"}, {"steady_notes": "drift: 6 %"})
+    (found,) = report(summary, ONE_H100).requests
+    assert found.notes == ("drift: 5 %", "drift: 6 %")

@@ -4,6 +4,7 @@ import msgspec
 import pytest
 
 from results.cost_warnings import WHAT_IF
+from results.instance_record import Instance
 from results.price_match import PriceMatch
 from tests.results.costed import ONE_H100, changed, cpu_row, match, on_cpu, on_h100, price_row, report, run_of
 from tests.results.example_run import CPU, H100, case
@@ -99,4 +100,24 @@ def test_several_prices_are_told_apart():
     warnings = report(
         on_h100(1), match(price_row(as_of="unknown")), match(price_row(instance_type="b-sxm", as_of="unknown"))
     ).warnings
-    assert [warning.split(": ")[0] for warning in warnings] == ["aws:sxm-big", "aws:b-sxm"]
+    assert [warning.split(": ")[0] for warning in warnings[:2]] == ["aws:sxm-big", "aws:b-sxm"]
+    assert warnings[2:] == (
+        "2 instances are named for one run, which was made on one at most: dollars of the others assume its speed",
+    )
+
+
+def test_each_cost_has_the_warnings_of_its_own_price():
+    found = report(on_h100(1), match(price_row(as_of="unknown")), match(price_row(instance_type="b-sxm")))
+    first, second = (cost.warnings for cost in found.cases)
+    assert first[0].startswith("the date of this price is unknown")
+    assert second == first[1:] != ()
+
+
+@pytest.mark.parametrize(("region", "said"), [
+    ("us-west-2", ("the run was made in us-east-1, but this price is of us-west-2",)), ("us-east-1", ()), (None, ()),
+])  # fmt: skip
+def test_a_price_of_another_region_than_the_runs_own_is_said(region, said):
+    made = Instance(provider="aws", instance_type="sxm-big", region="us-east-1", evidence="DMI")
+    summary = on_h100(1)
+    summary = msgspec.structs.replace(summary, run=msgspec.structs.replace(summary.run, instance=made))
+    assert report(summary, price_row(region=region)).warnings == said

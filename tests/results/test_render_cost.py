@@ -84,7 +84,7 @@ def everything():
                         half_width=0.01)  # fmt: skip
     ranks = (
         Rank(group="bert-encoder/tiny v1 train", place=None, index=1, usd=None, unit="$/1M token", reason="too slow"),
-        Rank(group="bert-encoder/tiny v1 train", place=2, index=3, usd=0.2, unit="$/1M token", tied_with_previous=True),
+        Rank(group="bert-encoder/tiny v1 train", place=2, index=3, usd=0.2, unit="$/1M token", tied_with_place=1),
         Rank(group="bert-encoder/tiny v1 train", place=1, index=0, usd=0.1, unit="$/1M token"),
     )
     market = MarketCost(run_id=train.run_id, case_id=infer.case_id, label=infer.case.label, item_unit="sequence",
@@ -192,7 +192,7 @@ def test_places_ties_and_what_is_not_ranked():
     ranks = text.partition("cheapest first: bert-encoder/tiny v1 train")[2].splitlines()[1:]
     places = [line.split()[0] for line in ranks if "bert-encoder/tiny train" in line]
     assert places[:3] == ["1", "2", "-"]
-    assert "with last" in next(line for line in ranks if line.split()[:1] == ["2"])
+    assert "with 1" in next(line for line in ranks if line.split()[:1] == ["2"])
     assert "not ranked: too slow" in text
 
 

@@ -43,20 +43,43 @@ def test_the_columns_are_those_of_the_table():
     assert COLUMNS.startswith("provider,region,instance_type,")
 
 
-@pytest.mark.parametrize(("changes", "choice", "usd"), [
-    ({}, PriceChoice(), 1),
-    ({}, PriceChoice(region="us-east-1"), 3),
-    ({}, PriceChoice(pricing="on_demand"), 2),
-    ({"region": None}, PriceChoice(), 3),
-    ({"pricing": None}, PriceChoice(), 2),
-    # What is named for the run says nothing of how the run's own machine was paid.
-    ({}, PriceChoice(given=(InstanceName("me", "box"),)), 4),
-    ({}, PriceChoice(given=(InstanceName("me", "box", "cellar"),), region="us-east-1"), 2),
+BOX, CELLAR_BOX = InstanceName("me", "box"), InstanceName("me", "box", "cellar")
+
+
+@pytest.mark.parametrize(("changes", "choice", "usd", "basis"), [
+    ({}, PriceChoice(), 1, "rented_here"),
+    ({}, PriceChoice(region="cellar", pricing="spot"), 1, "rented_here"),
+    ({}, PriceChoice(region="us-east-1"), 3, "given"),
+    ({}, PriceChoice(pricing="on_demand"), 2, "given"),
+    ({"region": None}, PriceChoice(), 3, "rented_here"),
+    ({"region": None}, PriceChoice(region="cellar"), 1, "given"),
+    ({"pricing": None}, PriceChoice(), 2, "rented_here"),
+    ({"pricing": None}, PriceChoice(pricing="spot"), 1, "given"),
+    # The run's own type named: its region and pricing, unless others are given.
+    ({}, PriceChoice(given=(BOX,)), 1, "rented_here"),
+    ({}, PriceChoice(given=(CELLAR_BOX,), region="us-east-1"), 1, "rented_here"),
+    ({}, PriceChoice(given=(BOX,), region="us-east-1"), 3, "given"),
+    ({}, PriceChoice(given=(BOX,), pricing="on_demand"), 2, "given"),
+    # Another machine's says nothing of how this one would be paid.
+    ({"instance_type": "crate"}, PriceChoice(given=(BOX,)), 4, "given"),
+    ({"provider": "you"}, PriceChoice(given=(CELLAR_BOX,)), 2, "given"),
 ])  # fmt: skip
-def test_region_and_pricing(tmp_path, changes, choice, usd):
-    ((price, basis),) = priced(tmp_path, msgspec.structs.replace(IN_THE_CELLAR, **changes), choice).prices
+def test_region_and_pricing(tmp_path, changes, choice, usd, basis):
+    ((price, found),) = priced(tmp_path, msgspec.structs.replace(IN_THE_CELLAR, **changes), choice).prices
     assert price.row.price_usd_per_hour == usd
-    assert basis == ("given" if choice.given else "rented_here")
+    assert found == basis
+
+
+@pytest.mark.parametrize(("changes", "choice", "notes"), [
+    ({}, PriceChoice(), []),
+    ({"pricing": None}, PriceChoice(), ["the run does not say how it was paid: on_demand is assumed"]),
+    ({"pricing": None}, PriceChoice(pricing="spot"), []),
+    ({"region": None}, PriceChoice(), ["the run does not say its region: us-east-1 is assumed"]),
+    ({"region": None}, PriceChoice(given=(CELLAR_BOX,)), []),
+])  # fmt: skip
+def test_what_a_run_does_not_say_is_noted_as_assumed(tmp_path, changes, choice, notes):
+    ((price, _),) = priced(tmp_path, msgspec.structs.replace(IN_THE_CELLAR, **changes), choice).prices
+    assert [note for note in price.note.split("; ") if "assumed" in note] == notes
 
 
 def test_what_if_comes_on_top_and_the_same_row_is_priced_once(tmp_path):

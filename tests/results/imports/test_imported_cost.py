@@ -55,9 +55,9 @@ def test_a_time_to_train_costs_all_its_accelerators():
 
 
 def test_a_named_instance_is_one_price():
-    found = cost(TRAINING, find(TABLE, "aws", "big"))
+    found = cost(TRAINING, find(TABLE, "aws", "sxm-big"))
     assert found.usd_per_run == (8.0, 8.0, 8.0)
-    assert (found.price.row.instance_type, found.market) == ("big", None)
+    assert (found.price.row.instance_type, found.market) == ("sxm-big", None)
 
 
 @pytest.mark.parametrize(
@@ -115,7 +115,7 @@ def test_of_the_genuine_excerpt_mixed_and_doubtful_systems_have_no_dollars():
 def test_dollars_of_a_million_are_those_of_the_whole_system(rate, chips):
     found = cost(
         msgspec.structs.replace(RESULT, value=rate * chips, num_accelerators=chips, value_per_accelerator=rate),
-        find(TABLE, "aws", "big"),
+        find(TABLE, "aws", "sxm-big"),
     )
     # The system costs 2 * chips an hour, and needs 1e6 / (rate * chips) seconds.
     assert found.usd_per_1m[1] == pytest.approx(2 * chips * 1e6 / (rate * chips) / 3600)
