@@ -11,9 +11,10 @@ import msgspec
 from results.device_names import accelerator_row
 from results.errors import PriceError
 from results.price_age import age_warning, parse_date
+from results.price_keys import offer_key
 from results.price_match import Layer
 from results.price_row import PriceRow
-from results.price_table import COLUMNS, PriceTable, offer_key
+from results.price_table import COLUMNS, PriceTable
 from results.pricing import region_rank, region_text, rows_of_type, suggest
 from results.records import Scalar
 from results.render import csv_text

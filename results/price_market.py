@@ -6,9 +6,9 @@ import statistics
 from collections.abc import Iterable, Sequence
 
 from results.device_names import form_stated, sold_part
-from results.price_match import MarketRange
+from results.price_match import PRECEDENCE, MarketRange
 from results.price_row import PriceRow
-from results.price_table import LAYERS, PriceTable, date_rank
+from results.price_table import PriceTable, date_rank
 from results.pricing import region_rank, region_text
 
 # Key of an offer: provider and instance type.
@@ -63,7 +63,7 @@ def market(
 
 
 def _rows_of(table: PriceTable, accelerator: str, pricing: str, provider: str | None) -> list[tuple[PriceRow, int]]:
-    """The rows of the accelerator, each with its layer's place in :data:`LAYERS`."""
+    """The rows of the accelerator, each with its layer's place in :data:`PRECEDENCE`."""
     parts: dict[tuple[object, ...], str | None] = {}  # names are few and rows may be a million
     rows = []
     for row, layer in zip(table.rows, table.layers, strict=True):
@@ -73,7 +73,7 @@ def _rows_of(table: PriceTable, accelerator: str, pricing: str, provider: str | 
         if name not in parts:
             parts[name] = sold_part(row)
         if parts[name] == accelerator:
-            rows.append((row, LAYERS.index(layer)))
+            rows.append((row, PRECEDENCE[layer]))
     return rows
 
 

@@ -7,8 +7,12 @@ from typing import Literal
 from results.price_row import PriceRow
 from results.record import Record
 
-# A layer of the price table; a later one takes the place of an earlier one, key by key.
-Layer = Literal["shipped", "user", "given"]
+# A layer of the price table. Catalogues that were imported stand beside the shipped one, the newer price of the two
+# counts. What a user wrote by hand (user: in a file of their own; given: named on the command line) is what is paid.
+Layer = Literal["shipped", "imported", "user", "given"]
+OWN: tuple[Layer, ...] = ("user", "given")
+# A layer with a higher place comes first.
+PRECEDENCE: dict[Layer, int] = {"shipped": 0, "imported": 0, "user": 1, "given": 2}
 # exact_type: provider, type and region. type_any_region: the region was chosen by us, and is named.
 MatchRule = Literal["exact_type", "type_any_region"]
 

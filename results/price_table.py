@@ -1,10 +1,4 @@
-"""Price tables: reading, checking and laying one over another.
-
-A table is a CSV file with the fields of :class:`results.price_row.PriceRow` as columns, in any order. Three layers
-make the table that prices are found in: the one that chipmark ships, the user's own file
-(:func:`user_prices_path`), and one named on the command line. A row of a later layer takes the place of all rows
-of earlier ones with the same :func:`layer_key`.
-"""
+"""Price tables: CSV files with the fields of :class:`results.price_row.PriceRow` as columns, read and checked."""
 
 from __future__ import annotations
 
@@ -12,7 +6,6 @@ import csv
 import functools
 import hashlib
 import io
-import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date, timedelta
 from pathlib import Path
@@ -21,17 +14,13 @@ from typing import NamedTuple
 from results.errors import PriceError, did_you_mean
 from results.price_cells import PARSERS, UNIQUE, check_row
 from results.price_keys import COLUMNS as COLUMNS
-from results.price_keys import covers as covers
 from results.price_keys import date_rank as date_rank
 from results.price_keys import identity as identity
 from results.price_keys import layer_key as layer_key
-from results.price_keys import offer_key as offer_key
 from results.price_match import Layer
 from results.price_row import PriceRow
 
 MAX_FILE_BYTES = 512 * 2**20
-LAYERS: tuple[Layer, ...] = ("shipped", "user", "given")
-USER_FILE_VARIABLE = "CHIPMARK_PRICES"
 
 
 class PriceTable(NamedTuple):
@@ -43,20 +32,6 @@ class PriceTable(NamedTuple):
     layers: list[Layer]  # of each row
     replaced: dict[tuple[object, ...], PriceRow]  # (*offer key, region) -> the newest row of an earlier layer
     notes: list[str]
-
-
-def user_prices_path() -> Path:
-    """The user's own price file: ``$CHIPMARK_PRICES``, else ``chipmark/prices.csv`` in the folder for settings."""
-    named = os.environ.get(USER_FILE_VARIABLE)
-    if named:
-        return Path(named)
-    settings = os.environ.get("XDG_CONFIG_HOME")
-    return (Path(settings) if settings else Path.home() / ".config") / "chipmark" / "prices.csv"
-
-
-def has_user_prices() -> bool:
-    """Whether the user's file is there, or was named and so must be."""
-    return bool(os.environ.get(USER_FILE_VARIABLE)) or os.path.lexists(user_prices_path())
 
 
 def load_prices(path: Path | None = None, layer: Layer | None = None, today: date | None = None) -> PriceTable:
@@ -90,47 +65,6 @@ def load_prices(path: Path | None = None, layer: Layer | None = None, today: dat
     if shipped and any(_is_future(row.as_of, today) for row in rows):
         notes.append(f"{file.name}: prices are of a time yet to come: is the clock right? It says {today}")
     return PriceTable(file.name, {layer: hashlib.sha256(content).hexdigest()}, rows, [layer] * len(rows), {}, notes)
-
-
-def load_layers(given: Path | None = None) -> PriceTable:
-    """The shipped table, under the user's file if there is one, under ``given``.
-
-    Raises:
-        PriceError: as :func:`load_prices`, for any of them.
-    """
-    table = load_prices()
-    if has_user_prices():
-        table = lay_over(table, load_prices(user_prices_path(), "user"))
-    if given is not None:
-        table = lay_over(table, load_prices(given, "given"))
-    return table
-
-
-def lay_over(below: PriceTable, above: PriceTable) -> PriceTable:
-    """``below`` with the rows of ``above`` in the place of those with the same key.
-
-    A row above that states no region, or no memory, is for all of them: it says what its owner pays.
-    """
-    own: dict[tuple[str, ...], list[PriceRow]] = {}
-    for row in above.rows:
-        own.setdefault(offer_key(row), []).append(row)
-    replaced, rows, layers = dict(below.replaced), [], []
-    for row, layer in zip(below.rows, below.layers, strict=True):
-        if not any(covers(other, row) for other in own.get(offer_key(row), ())):
-            rows.append(row)
-            layers.append(layer)
-            continue
-        key = (*offer_key(row), row.region)
-        if key not in replaced or date_rank(replaced[key]) < date_rank(row):
-            replaced[key] = row
-    return PriceTable(
-        name=f"{below.name} under {above.name}",
-        sha256=below.sha256 | above.sha256,
-        rows=rows + above.rows,
-        layers=layers + above.layers,
-        replaced=replaced,
-        notes=[*below.notes, *above.notes],
-    )
 
 
 def read_bytes(file: Path) -> bytes:

@@ -19,14 +19,15 @@ Whatever was not unique is said in :attr:`PriceMatch.note`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from results.errors import PriceError, did_you_mean
 from results.price_cells import PRICE_UNITS as PRICE_UNITS
 from results.price_cells import PRICINGS as PRICINGS
-from results.price_match import Layer, PriceMatch
+from results.price_keys import offer_key
+from results.price_match import OWN, PRECEDENCE, Layer, PriceMatch
 from results.price_row import PriceRow
-from results.price_table import LAYERS, PriceTable, date_rank, offer_key
+from results.price_table import PriceTable, date_rank
 from results.price_table import load_prices as load_prices
 
 # Where a provider sells most and lists first; used only when no region was asked for.
@@ -56,20 +57,21 @@ def find(
     if pricing not in kinds:
         raise PriceError(f"{name} has no {pricing} price in {table.name}; it has: {', '.join(kinds)}")
     candidates = [row for row in of_type if row.pricing == pricing]
-    offers = _in_force(table, candidates, region)
+    layers = _layers_of(table, provider, instance_type)
+    offers = _in_force(layers, candidates, region)
     regions = {row.region for row in candidates}
     if not offers:
         shown = ", ".join(sorted(map(region_text, regions)))
         raise PriceError(f"{name} has no {pricing} price in region {region!r}; it has: {shown}")
     row, offers_note = _chosen(offers, region, accelerator_memory_gib)
-    layer = _layer(table, row)
+    layer = layers[id(row)]
     # A row of one's own without a region is for all of them; of a shipped one it is not known which it is for.
     any_region = region is None and (row.region is not None or len(regions) > 1)
     notes = [
         _region_note(candidates, row) if any_region else "",
         offers_note,
         _replaced_note(table, row, layer, region),
-        _unused_note(table, provider, instance_type, layer),
+        _unused_note(table.rows, layers, layer),
     ]
     return PriceMatch(
         row=row,
@@ -84,16 +86,16 @@ def find(
     )
 
 
-def _in_force(table: PriceTable, candidates: Sequence[PriceRow], region: str | None) -> list[PriceRow]:
-    """The rows to choose among: of the last layer that has any for this region, for a user's price is what is paid.
+def _in_force(layers: Mapping[int, Layer], candidates: Sequence[PriceRow], region: str | None) -> list[PriceRow]:
+    """The rows to choose among: a user's own if there are any for this region, for that is what is paid.
 
-    A user's row without a region is for every region; a shipped one is for what its source did not say.
+    A user's row without a region is for every region; one of a catalogue is for what its source did not say.
     """
-    for layer in reversed(LAYERS):
+    for place in sorted(set(PRECEDENCE.values()), reverse=True):
         fit = [
             row for row in candidates
-            if _layer(table, row) == layer
-            and (region in (None, row.region) or (row.region is None and layer != "shipped"))
+            if PRECEDENCE[layers[id(row)]] == place
+            and (region in (None, row.region) or (row.region is None and layers[id(row)] in OWN))
         ]  # fmt: skip
         if fit:
             return fit
@@ -123,13 +125,17 @@ def _what(row: PriceRow) -> tuple[object, ...]:
     return row.unit, row.accelerator, row.accelerator_count, row.accelerator_memory_gib, row.vcpus, row.memory_gib
 
 
-def _layer(table: PriceTable, row: PriceRow) -> Layer:
-    return next(layer for other, layer in zip(table.rows, table.layers, strict=True) if other is row)
+def _layers_of(table: PriceTable, provider: str, instance_type: str) -> dict[int, Layer]:
+    """The layer of each row of a type, by the row's identity: rows of two layers may be equal."""
+    return {
+        id(row): layer for row, layer in zip(table.rows, table.layers, strict=True)
+        if row.instance_type == instance_type and row.provider == provider
+    }  # fmt: skip
 
 
 def _replaced_note(table: PriceTable, row: PriceRow, layer: Layer, region: str | None) -> str:
     """Says where a user's price stands in for a newer one of the same region, or of a main one if none is stated."""
-    if layer == "shipped":
+    if layer not in OWN:
         return ""
     wanted = row.region or region
     others = [r for key, r in table.replaced.items() if key[:-1] == offer_key(row) and wanted in (None, r.region)]
@@ -142,16 +148,13 @@ def _replaced_note(table: PriceTable, row: PriceRow, layer: Layer, region: str |
     )
 
 
-def _unused_note(table: PriceTable, provider: str, instance_type: str, layer: Layer) -> str:
-    """Says that the user has rows of this type that were not taken, where a shipped one was."""
-    if layer != "shipped":
+def _unused_note(rows: Sequence[PriceRow], layers: Mapping[int, Layer], layer: Layer) -> str:
+    """Says that the user has rows of this type that were not taken, where one of a catalogue was."""
+    if layer in OWN or not any(where in OWN for where in layers.values()):
         return ""
-    unused = [
-        row for row, where in zip(table.rows, table.layers, strict=True)
-        if where != "shipped" and (row.provider, row.instance_type) == (provider, instance_type)
-    ]  # fmt: skip
+    unused = [row for row in rows if layers.get(id(row)) in OWN]
     what = dict.fromkeys(f"{row.pricing} per {row.unit}, {region_text(row.region)}" for row in unused)
-    return f"a price of your own was not taken, for it is another one: {'; '.join(what)}" if unused else ""
+    return f"a price of your own was not taken, for it is another one: {'; '.join(what)}"
 
 
 def region_text(region: str | None) -> str:

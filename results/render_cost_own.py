@@ -33,7 +33,7 @@ def own_cost(summary: RunSummary, today: date | None = None) -> OwnCost:
     instance = summary.run.instance
     if instance is None or instance.instance_type is None:
         return OwnCost([], [])
-    from results.price_table import load_layers
+    from results.price_layers import load_layers
     from results.run_prices import DEFAULT_PRICING, stored_price
 
     name = f"{instance.provider}:{instance.instance_type}"

@@ -63,8 +63,9 @@ class PricesGroup(click.Group):
 def command() -> None:
     """Prices of cloud instances: what the table holds, and whether a table is right.
 
-    The shipped table lies under your own ($CHIPMARK_PRICES, else chipmark/prices.csv in the
-    folder for settings), and both under --prices.
+    The shipped table and imported catalogues (chipmark/imported-prices.csv in the folder for
+    settings; of both the newer price counts) lie under your own table ($CHIPMARK_PRICES, else
+    chipmark/prices.csv there), and all under --prices.
     """
 
 
@@ -98,8 +99,8 @@ def list_command(
 ) -> None:
     """List prices, the cheapest accelerator-hour first."""
     from harness.cli.output import write_result
+    from results.price_layers import load_layers
     from results.price_listing import MAX_LINES, Choice, choose, listing_csv, listing_json, listing_table
-    from results.price_table import load_layers
     from results.render import terminal_color, terminal_width
 
     listing = choose(load_layers(prices), Choice(provider, accelerator, region, pricing))
@@ -120,8 +121,8 @@ def show_command(instance: str, region: str | None, prices: Path | None) -> None
 
     from harness.cli.output import write_result
     from results.errors import PriceError
+    from results.price_layers import load_layers
     from results.price_listing import detail_table, rows_of
-    from results.price_table import load_layers
     from results.render import terminal_color, terminal_width
 
     provider, _, instance_type = instance.partition(":")
@@ -164,9 +165,11 @@ def _checked(file: Path, today: date, shipped: bool) -> TableCheck:
 
 def _check_layers(today: date) -> list[tuple[Path, TableCheck]]:
     from results.configs import config_path
-    from results.price_table import has_user_prices, user_prices_path
+    from results.price_layers import has_user_prices, imported_prices_path, user_prices_path
 
     found = [(config_path("prices.csv"), True)]
+    if imported_prices_path().exists():
+        found.append((imported_prices_path(), False))
     if has_user_prices():
         found.append((user_prices_path(), False))
     return [(path, _checked(path, today, shipped)) for path, shipped in found]

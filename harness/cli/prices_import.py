@@ -17,7 +17,7 @@ OUT_OPTION = click.option(
     "--out",
     type=click.Path(path_type=Path),
     metavar="CSV",
-    help="The table to write or add to.  [default: your own, see 'chipmark prices']",
+    help="The table to write or add to.  [default: imported-prices.csv beside your own, see 'chipmark prices']",
 )
 
 
@@ -49,11 +49,11 @@ def import_command(
 
     from results.price_import import import_prices
     from results.price_import_write import merge_into
-    from results.price_table import user_prices_path
+    from results.price_layers import imported_prices_path
 
     today = date.today()
     imported = import_prices(file, as_of, today, catalogue_format, provider, source)
-    merged = merge_into(out or user_prices_path(), imported.rows, today)
+    merged = merge_into(out or imported_prices_path(), imported.rows, today)
     _report(merged, imported.refused)
 
 
@@ -76,11 +76,11 @@ def refresh_command(providers: str, out: Path | None) -> None:
     from harness.cli.output import say
     from harness.price_refresh import fetch_prices
     from results.price_import_write import merge_into
-    from results.price_table import user_prices_path
+    from results.price_layers import imported_prices_path
 
     today = date.today()
     fetched = fetch_prices([name for name in (part.strip() for part in providers.split(",")) if name], today)
-    merged = merge_into(out or user_prices_path(), fetched.rows, today)
+    merged = merge_into(out or imported_prices_path(), fetched.rows, today)
     _report(merged, fetched.refused)
     for failure in fetched.failed:
         say(f"nothing of {failure.provider}: {failure.reason}")

@@ -11,7 +11,7 @@ def price_note(given: Instance | None) -> str:
     The name may be right all the same, so that nothing is refused for it.
     """
     from results.errors import PriceError
-    from results.price_table import load_layers
+    from results.price_layers import load_layers
     from results.pricing import rows_of_type
 
     if given is None or given.instance_type is None or given.evidence != "given":

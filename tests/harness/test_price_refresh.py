@@ -160,7 +160,7 @@ def test_a_provider_that_fails_costs_itself_alone_and_is_named(gpuhunt, tmp_path
 
 
 def test_without_a_network_nothing_is_changed(gpuhunt, tmp_path):
-    table = tmp_path / "settings" / "chipmark" / "prices.csv"
+    table = tmp_path / "settings" / "chipmark" / "imported-prices.csv"
     gpuhunt({"aws": [Item()]})
     assert call("--provider", "aws")[0] == 0
     before = table.read_bytes()

@@ -40,7 +40,7 @@ def own(monkeypatch, tmp_path):
     """Where the user's own table is."""
     monkeypatch.delenv("CHIPMARK_PRICES", raising=False)
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "settings"))
-    return tmp_path / "settings" / "chipmark" / "prices.csv"
+    return tmp_path / "settings" / "chipmark" / "imported-prices.csv"
 
 
 @pytest.fixture

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import pytest
+from click.testing import CliRunner
 
+from harness.cli.prices_import import import_command
 from results.errors import PriceError
+from results.price_layers import load_layers
 from results.price_row import PriceRow
-from results.price_table import load_layers
 from results.pricing import find
 
 HEADER = ",".join(PriceRow.__struct_fields__)
@@ -99,3 +101,41 @@ def test_kinds_of_pricing_are_of_the_same_host(tmp_path, monkeypatch) -> None:
     found = find(layers(tmp_path, monkeypatch, *rows), "x", "big", "r").prices_by_pricing
     assert (found["on_demand"], found["spot"], found["reserved_1y"]) == (2.27, 0.79, None)
     assert find(layers(tmp_path, monkeypatch, *rows[:2]), "x", "big", "r").prices_by_pricing["spot"] is None
+
+
+def test_of_catalogues_the_newer_price_counts_and_a_contract_comes_before_both(tmp_path, monkeypatch) -> None:
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    monkeypatch.delenv("CHIPMARK_PRICES", raising=False)
+    folder = tmp_path / "chipmark"
+    folder.mkdir()
+    catalogue = "aws,us-east-1,g6.xlarge,L4,1,22.4,4,16,on_demand,{},instance,{},fetched"
+
+    def imported(usd, as_of):
+        (folder / "imported-prices.csv").write_text(f"{HEADER}\n{catalogue.format(usd, as_of)}\n")
+        return find(load_layers(), "aws", "g6.xlarge", "us-east-1")
+
+    older = imported(0.7, "2026-01-01")
+    assert (older.layer, older.row.price_usd_per_hour, older.note) == ("shipped", 0.8048, "")
+    newer = imported(0.7, "2026-10-01")
+    assert (newer.layer, newer.row.price_usd_per_hour, newer.note) == ("imported", 0.7, "")
+    elsewhere = catalogue.replace("us-east-1", "eu-1")
+    (folder / "imported-prices.csv").write_text(f"{HEADER}\n{elsewhere.format(0.2, '2026-10-01')}\n")
+    assert find(load_layers(), "aws", "g6.xlarge").row.region == "us-east-1", "a catalogue is not what one pays"
+    (folder / "prices.csv").write_text(f"{HEADER}\n{catalogue.replace('us-east-1', '').format(0.5, '2025-01-01')}\n")
+    assert imported(0.7, "2026-10-01").row.price_usd_per_hour == 0.5
+
+
+def test_importing_touches_no_price_that_was_written_by_hand(tmp_path, monkeypatch) -> None:
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    monkeypatch.delenv("CHIPMARK_PRICES", raising=False)
+    (tmp_path / "chipmark").mkdir()
+    own = f"{HEADER}\naws,us-east-1,c7i.4xlarge,,0,,16,32,on_demand,0.5,instance,2026-01-01,contract\n"
+    (tmp_path / "chipmark" / "prices.csv").write_text(own)
+    catalogue = tmp_path / "vms.csv"
+    catalogue.write_text("InstanceType,AcceleratorName,AcceleratorCount,vCPUs,MemoryGiB,GpuInfo,Price,SpotPrice,Region,AvailabilityZone,Arch\n"
+                         "c7i.4xlarge,,,16,32,,0.72,0.3,us-east-1,us-east-1a,x86_64\n")  # fmt: skip
+    done = CliRunner().invoke(import_command, [str(catalogue), "--provider", "aws", "--as-of", "2026-11-01"])
+    assert done.exit_code == 0, done.output
+    assert (tmp_path / "chipmark" / "prices.csv").read_text() == own
+    assert find(load_layers(), "aws", "c7i.4xlarge").row.price_usd_per_hour == 0.5
+    assert find(load_layers(), "aws", "c7i.4xlarge", pricing="spot").layer == "imported"

@@ -10,18 +10,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from results.errors import PriceError
+from results.price_layers import lay_over, load_layers, user_prices_path
 from results.price_row import PriceRow
-from results.price_table import (
-    COLUMNS,
-    PriceTable,
-    lay_over,
-    load_layers,
-    load_prices,
-    merge,
-    parse_row,
-    price_csv,
-    user_prices_path,
-)
+from results.price_table import COLUMNS, PriceTable, load_prices, merge, parse_row, price_csv
 from results.pricing import PRICINGS, find
 
 HEADER = ",".join(COLUMNS)
