@@ -10,7 +10,7 @@ import re
 from typing import NamedTuple
 
 from results.cost_record import Basis
-from results.device_names import accelerator_row, lesser_word
+from results.device_names import form_stated, lesser_word, sold_part
 from results.device_table import match, shipped_devices
 from results.price_row import PriceRow
 from results.pricing import same_memory
@@ -18,8 +18,6 @@ from results.records import Device
 
 CPU_ELSEWHERE = "measured on a CPU: what another machine's CPU does was not measured"
 CPU_NOT_IN_PRICE = "this price is for an accelerator; the host's CPU is not in it"
-_FORM = re.compile(r"pcie|nvl|sxm", re.IGNORECASE)
-_SOLD_IN_FORMS = re.compile(r"(h100|a100|v100)(-\d+gb)?", re.IGNORECASE)
 
 
 class Fit(NamedTuple):
@@ -83,7 +81,10 @@ def accelerator_fit(device: Device, row: PriceRow, basis: Basis) -> Fit:
             doubt=f"the price does not say which form of {row.accelerator} it is for (SXM, PCIe or NVL); the run used "
             f"{device.name}"
         )
-    if sold is not None and sold != used.device:
+    if sold is None:
+        text = f"{lead} a {row.accelerator} that has no row in the device table: whether it is the same is not known"
+        return Fit(text) if basis == "what_if" else Fit(doubt=text)
+    if sold != used.device:
         return Fit(f"{lead} {row.accelerator} (by its name {sold}, not {used.device}): another version of it")
     return Fit()
 
@@ -123,14 +124,3 @@ def names_match(accelerator: str, device_name: str) -> bool:
     runs = {"".join(words[i : i + n]) for n in (1, 2, 3) for i in range(len(words))}
     wanted = [word for word in re.findall(r"[a-z0-9]+", accelerator.lower()) if not re.fullmatch(r"\d+gb", word)]
     return "".join(wanted) in runs or set(wanted) <= runs
-
-
-def sold_part(row: PriceRow) -> str | None:
-    """The row of the device table that is sold, or None."""
-    return accelerator_row(row.accelerator, row.accelerator_memory_gib) if row.accelerator else None
-
-
-def form_stated(row: PriceRow) -> bool:
-    """Whether a price says which form of an accelerator it is for, where there are several."""
-    name = row.accelerator or ""
-    return not _SOLD_IN_FORMS.fullmatch(name) or bool(_FORM.search(f"{name} {row.instance_type}"))

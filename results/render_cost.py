@@ -22,6 +22,7 @@ from results.render_cost_csv import CSV_COLUMNS as CSV_COLUMNS
 from results.render_cost_csv import cost_csv
 from results.render_cost_parts import (
     electricity_blocks,
+    electricity_notes,
     owned_blocks,
     owned_notes,
     request_blocks,
@@ -32,8 +33,9 @@ from results.render_cost_parts import (
 from results.render_cost_text import Page, distinct, page_of, price_lines, priced
 from results.render_table import Block, compose
 
-_PARTS = (
-    case_blocks, market_blocks, request_blocks, training_blocks, electricity_blocks, owned_blocks, plan_blocks,
+MAX_ROWS = 40  # of a table beside the cases
+_BESIDE = (
+    market_blocks, request_blocks, training_blocks, electricity_blocks, owned_blocks, plan_blocks,
     rank_blocks, imported_blocks,
 )  # fmt: skip
 
@@ -56,7 +58,19 @@ def render_cost(report: CostReport, output_format: str, width: int = TABLE_WIDTH
 
 def page_blocks(page: Page) -> list[Block]:
     """All tables of a report, in order; collects their notes."""
-    return [block for part in _PARTS for block in part(page)]
+    cases = case_blocks(page)
+    beside = [_shortened(block) for part in _BESIDE for block in part(page)]
+    return [*cases, *beside]
+
+
+def _shortened(block: Block) -> Block:
+    """The first rows of a long table beside the cases, and how many are left out."""
+    left_out = len(block.rows) - MAX_ROWS
+    if left_out <= 0:
+        return block
+    return block._replace(
+        heading=f"{block.heading} (first {MAX_ROWS} rows; {left_out} more in --format json)", rows=block.rows[:MAX_ROWS]
+    )
 
 
 def _run_lines(report: CostReport) -> list[str]:
@@ -90,6 +104,7 @@ def general_notes(page: Page) -> list[str]:
             *market_notes(report),
             *request_notes(report),
             *training_notes(report),
+            *electricity_notes(report),
             *owned_notes(report),
             *plan_notes(report),
             *rank_notes(report),

@@ -20,14 +20,14 @@ def plan_blocks(page: Page) -> list[Block]:
     first, names = plans[0], labels(page.report)
     several = len(page.prices) > 1
     columns = [
-        TableColumn("measured case", 22, False),
+        TableColumn("measured case", 21, False),
         *([TableColumn("price", 5, False)] if several else []),
         TableColumn("MFU", 8, True),
         TableColumn("FLOP/s", 12, True),
         TableColumn("time", 8, True),
         TableColumn("chip-hours", 10, True),
         TableColumn("units", 5, True),
-        TableColumn("dollars", 11, True),
+        TableColumn("attributed (billed)", 12, True),
         TableColumn("+-", 6, True),
         TableColumn("note", 4, False),
     ]
@@ -42,7 +42,7 @@ def plan_blocks(page: Page) -> list[Block]:
             units.NOT_AVAILABLE if plan.num_units is None else str(plan.num_units),
             pair_cell(plan.usd_attributed, plan.usd_billed),
             units.half_width(plan.half_width),
-            page.notes.refer([plan.reason] if plan.reason else []),
+            page.notes.refer([*([plan.reason] if plan.reason else []), *plan.notes]),
         ]
         for plan in plans
     ]
@@ -74,9 +74,10 @@ def rank_blocks(page: Page) -> list[Block]:
         unit = next((rank.unit for rank in ranks if rank.unit), "$")
         columns = [
             TableColumn("place", 5, True),
-            TableColumn("case", 44, False),
+            TableColumn("case", 34, False),
             *([TableColumn("price", 5, False)] if several else []),
             TableColumn(unit, 14, True),
+            TableColumn("of", 10, False),
             TableColumn("+-", 6, True),
             TableColumn("tied", 9, False),
             TableColumn("note", 5, False),
@@ -90,6 +91,7 @@ def rank_blocks(page: Page) -> list[Block]:
                     names[cost.run_id, cost.case_id],
                     *([page.letter(cost.price)] if several else []),
                     units.usd(rank.usd),
+                    (cost.headline or "") if rank.usd is not None else "",
                     units.half_width(cost.rate_half_width),
                     f"with {rank.tied_with_place}" if rank.tied_with_place else "",
                     page.notes.refer([_rank_reason(rank.place, rank.reason)] if rank.reason else []),
@@ -121,14 +123,24 @@ def market_blocks(page: Page) -> list[Block]:
     for run_id, text in keys:
         costs = [c for c in page.report.markets if (c.run_id, _market_text(c.market)) == (run_id, text)]
         columns = [
-            TableColumn("case", 46, False),
+            TableColumn("case", 36, False),
             TableColumn("dollars for", 13, False),
-            TableColumn("least", 11, True),
-            TableColumn("median", 11, True),
-            TableColumn("most", 11, True),
+            TableColumn("least", 10, True),
+            TableColumn("median", 10, True),
+            TableColumn("most", 10, True),
+            TableColumn("+-", 6, True),
+            TableColumn("note", 5, False),
         ]
         rows = [
-            [names[run_id, cost.case_id], unit, *_three(found)] for cost in costs for unit, found in _market_rows(cost)
+            [
+                names[run_id, cost.case_id],
+                unit,
+                *_three(found),
+                units.half_width(cost.rate_half_width) if found else units.NOT_AVAILABLE,
+                page.notes.refer([*([cost.reason] if cost.reason else []), *cost.notes]),
+            ]
+            for cost in costs
+            for unit, found in _market_rows(cost)
         ]
         blocks.append(Block(text, columns, rows))
     return blocks
@@ -146,8 +158,20 @@ def market_notes(report: CostReport) -> list[str]:
     return [
         "market: no instance is known for the run, so there is a range over what others ask for the accelerator and no "
         "single price; an instance's price is divided by its accelerators; name one with --instance for a cost; "
-        f"{'; '.join(found)}; match accelerator_only"
+        f"{'; '.join(found)}; match accelerator_only",
+        *dict.fromkeys(text for cost in report.markets for text in _offer_notes(cost.market)),
     ]
+
+
+def _offer_notes(market: MarketRange) -> list[str]:
+    """Who asks the least and the most, and what the range mixes."""
+    parts = (
+        f"least is {market.least_offer}" if market.least_offer else "",
+        f"most is {market.most_offer}" if market.most_offer else "",
+        market.note,
+    )
+    text = "; ".join(filter(None, parts))
+    return [f"market of {market.accelerator}, {market.pricing}: {text}"] if text else []
 
 
 def _market_text(market: MarketRange) -> str:

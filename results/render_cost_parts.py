@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from results import units
 from results.cost_record import Cost, CostReport, OwnedCost, RequestCost
-from results.render_cost_text import Page, cost_cell, distinct, duration, labels, row_label
+from results.cost_terms import CEILING_UNITS
+from results.notes import one_line
+from results.render_cost_text import Page, cost_cell, distinct, duration, labels, price_key, row_label
 from results.render_table import Block, TableColumn
 
 
@@ -13,7 +15,7 @@ def request_blocks(page: Page) -> list[Block]:
     if not page.report.requests:
         return []
     columns = [
-        TableColumn("prefill and decode", 27, False),
+        TableColumn("prefill and decode", 22, False),
         *_price_column(page),
         TableColumn("tokens", 9, True),
         TableColumn("$/1M prompt", 9, True),
@@ -22,6 +24,7 @@ def request_blocks(page: Page) -> list[Block]:
         TableColumn("$/1k requests", 9, True),
         TableColumn("prefill time", 7, True),
         TableColumn("+-", 6, True),
+        TableColumn("note", 4, False),
     ]
     rows = [
         [
@@ -34,6 +37,7 @@ def request_blocks(page: Page) -> list[Block]:
             units.usd(cost.usd_per_1k_requests),
             units.percent(cost.prefill_time_share),
             units.half_width(cost.rate_half_width),
+            page.notes.refer([*cost.notes]),
         ]
         for cost in page.report.requests
     ]
@@ -62,10 +66,10 @@ def training_blocks(page: Page) -> list[Block]:
     length = f"{terms.run_steps:,} steps" if terms.run_steps is not None else f"{units.count(terms.run_tokens)} tokens"
     names = labels(page.report)
     columns = [
-        TableColumn("case", 52, False),
+        TableColumn("case", 50, False),
         *_price_column(page),
-        TableColumn("time", 10, True),
-        TableColumn("$/run", 14, True),
+        TableColumn("held for", 10, True),
+        TableColumn("$/run attributed (billed)", 16, True),
         TableColumn("note", 5, False),
     ]
     rows = [
@@ -74,7 +78,7 @@ def training_blocks(page: Page) -> list[Block]:
             *_letter(page, cost),
             duration(cost.run_time_s),
             cost_cell(cost, "usd_per_run"),
-            page.notes.refer([cost.run_reason] if cost.run_reason else []),
+            page.notes.refer([*([cost.run_reason] if cost.run_reason else []), *cost.notes]),
         ]
         for cost in of_training
     ]
@@ -89,9 +93,9 @@ def training_notes(report: CostReport) -> list[str]:
     if not any(cost.case.phase == "train" and cost.headline for cost in report.cases):
         return ["a training run was asked for, but no training case of these runs has a cost"]
     return [
-        f"training run: the steps at the measured rate, {units.seconds(terms.startup_s)} to start and "
-        f"{units.seconds(terms.checkpoint_s)} for checkpoints, all over goodput {terms.goodput:g}; "
-        "time to a quality target is not in it"
+        f"training run: the machine is held for the steps at the measured rate, {units.seconds(terms.startup_s)} to "
+        f"start and {units.seconds(terms.checkpoint_s)} for checkpoints, all over goodput {terms.goodput:g}; spot time "
+        "that is lost is paid on top; time to a quality target is not in it"
     ]
 
 
@@ -100,7 +104,9 @@ def electricity_blocks(page: Page) -> list[Block]:
     terms = page.report.terms
     if terms.tariff_usd_per_kwh is None:
         return []
-    once = {(cost.run_id, cost.case_id): cost for cost in reversed(page.report.cases)}
+    if not _has_electricity(page.report):
+        return []
+    once = {(cost.run_id, cost.case_id): cost for cost in page.report.cases}
     names = labels(page.report)
     columns = [
         TableColumn("case", 42, False),
@@ -119,13 +125,26 @@ def electricity_blocks(page: Page) -> list[Block]:
             units.half_width(cost.electricity_half_width),
             page.notes.refer(_electricity_notes(cost)),
         ]
-        for key, cost in reversed(once.items())
-        if cost.headline or cost.electricity_usd_per_1k_steps is not None
+        for key, cost in once.items()
+        if cost.status == "ok" and cost.item_unit not in CEILING_UNITS
     ]
-    if not rows:
-        return []
     tariff = f"${terms.tariff_usd_per_kwh:g} per kWh, PUE {terms.pue:g}"
     return [Block(f"electricity alone, {tariff}: part of the rent, not added to it", columns, rows)]
+
+
+def _has_electricity(report: CostReport) -> bool:
+    names = ("electricity_usd_per_1m_items", "electricity_usd_per_1m_tokens", "electricity_usd_per_1k_steps")
+    return any(getattr(cost, name) is not None for cost in report.cases for name in names)
+
+
+def electricity_notes(report: CostReport) -> list[str]:
+    """Why there is none, where it was asked for and no case has any."""
+    if report.terms.tariff_usd_per_kwh is None or not report.cases or _has_electricity(report):
+        return []
+    reasons = distinct(cost.electricity_reason for cost in report.cases if cost.status == "ok")
+    reasons = reasons or distinct(cost.electricity_reason for cost in report.cases)
+    more = f" (and {len(reasons) - 1} other reasons)" if len(reasons) > 1 else ""
+    return [f"no electricity: {reasons[0] if reasons else 'nothing was metered'}{more}"]
 
 
 def _electricity_notes(cost: Cost) -> list[str]:
@@ -135,36 +154,44 @@ def _electricity_notes(cost: Cost) -> list[str]:
 
 
 def owned_blocks(page: Page) -> list[Block]:
-    """Hardware that is bought, and from which use on it beats renting."""
+    """Hardware that is bought, and from which use on it beats renting: a row for each price, as no case is in it."""
     terms = page.report.owned_terms
     if terms is None or not page.report.owned:
         return []
-    names = labels(page.report)
     columns = [
-        TableColumn("case", 34, False),
-        *_price_column(page, "rent"),
-        TableColumn("share", 5, False),
-        TableColumn("$/busy hour", 10, True),
-        TableColumn("$/1M items", 10, True),
-        TableColumn("$/1M token", 10, True),
+        TableColumn("rented", 34, False),
+        TableColumn("rent per hour", 12, True),
+        TableColumn("owned, per busy hour", 12, True),
+        TableColumn("share of each", 18, False),
         TableColumn("break-even", 10, True),
         TableColumn("note", 5, False),
     ]
+    once = {(price_key(cost.price), cost.attribution): cost for cost in page.report.owned}
     rows = [
         [
-            names.get((cost.run_id, cost.case_id), cost.case_id),
-            *_letter(page, cost),
-            cost.attribution or "all",
+            one_line(" ".join(filter(None, (page.letter(cost.price), _price_name(cost))))),
+            units.usd(cost.rent_usd_per_hour),
             units.usd(cost.usd_per_busy_hour),
-            units.usd(cost.usd_per_1m_items),
-            units.usd(cost.usd_per_1m_tokens),
+            _shares(cost),
             units.percent(cost.break_even_busy_fraction),
             page.notes.refer([cost.break_even_reason] if cost.break_even_reason else []),
         ]
-        for cost in page.report.owned
+        for cost in once.values()
     ]
     heading = f"owned: {terms.name}, {units.usd(terms.price_usd)} over {terms.life_years:g} years"
     return [Block(heading, columns, rows)]
+
+
+def _price_name(cost: OwnedCost) -> str:
+    row = cost.price.row
+    return f"{row.provider} {row.instance_type}, {row.pricing}"
+
+
+def _shares(cost: OwnedCost) -> str:
+    """What the two figures of a row are of: rented, then owned."""
+    if cost.attribution is None:
+        return "billed, all of it"
+    return f"attributed, 1/{cost.price.row.accelerator_count} and {cost.attribution}"
 
 
 def owned_notes(report: CostReport) -> list[str]:
@@ -176,13 +203,14 @@ def owned_notes(report: CostReport) -> list[str]:
         f"owned: figures of {terms.source}, as of {terms.as_of}; residual {units.usd(terms.residual_usd)}, busy "
         f"{units.percent(terms.busy_fraction)} of the calendar, {terms.power_w:g} W at PUE {terms.pue:g} and "
         f"${terms.tariff_usd_per_kwh:g} per kWh, hosting ${terms.hosting_usd_per_hour:g} per hour",
+        "owned: what each case costs there is in --format json and csv",
         "break-even: the busy share of the calendar from which owning costs less than this rent; above 100 % never",
     ]
 
 
-def _price_column(page: Page, title: str = "price") -> list[TableColumn]:
-    return [TableColumn(title, 5, False)] if len(page.prices) > 1 else []
+def _price_column(page: Page) -> list[TableColumn]:
+    return [TableColumn("price", 5, False)] if len(page.prices) > 1 else []
 
 
-def _letter(page: Page, cost: Cost | RequestCost | OwnedCost) -> list[str]:
+def _letter(page: Page, cost: Cost | RequestCost) -> list[str]:
     return [page.letter(cost.price)] if len(page.prices) > 1 else []

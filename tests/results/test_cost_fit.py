@@ -31,6 +31,7 @@ FORM = "the price does not say which form of H100 it is for (SXM, PCIe or NVL)"
     (on_h100(1000), price_row(accelerator_memory_gib=141.0), "79.0 GiB, but sxm-big holds H100 with 141 GiB"),
     (on_device("NVIDIA H100 PCIe"), price_row(accelerator="H100-NVL", accelerator_memory_gib=None), "another chip"),
     (on_device("NVIDIA H100 80GB HBM3 MIG 1g.10gb", 9.8), price_row(), "9.8 GiB, but sxm-big holds H100 with 80 GiB"),
+    (on_h100(1000), price_row(instance_type="H100 NVL", accelerator_memory_gib=None), "H100-NVL, not H100): another version"),
     (on_device("Odd Chip 3"), price_row(), "the run used Odd Chip 3, but sxm-big holds H100: another chip's price"),
 ])  # fmt: skip
 def test_a_speed_of_one_chip_has_no_dollars_at_the_price_of_another(summary, row, reason, basis):
