@@ -16,7 +16,8 @@ from results.cost_record import CostReport, CostTerms, OwnedTerms
 from results.device_table import DeviceTable, shipped_devices
 from results.errors import UsageError
 from results.imported_record import ImportedCost, ImportedFile
-from results.price_table import PriceTable, load_layers
+from results.price_layers import load_layers
+from results.price_table import PriceTable
 from results.pricing import find
 from results.render import terminal_color, terminal_width
 from results.run_prices import DEFAULT_PRICING, PriceChoice, instance_names, no_instance_reason, run_prices
