@@ -121,9 +121,10 @@ def _rate_notes(page: Page) -> list[str]:
         notes.append(f"costs assume that the measured rate is kept up {kept} (utilisation {terms.utilisation:g})")
     if any(cost.price.row.pricing == "spot" for cost in found) or terms.lost_fraction:
         notes.append(f"spot: {units.percent(terms.lost_fraction)} of the time is taken to be lost (--lost-fraction)")
-    if has_half_widths(page):
+    shown = [cost for cost in page.report.markets if not cost.reason]
+    if has_half_widths(page) or any(cost.rate_half_width is not None for cost in shown):
         notes.append("+-: 95 % half-width of the measured rate, and so of its dollars; prices are taken as given")
-    reasons = distinct(cost.rate_half_width_reason for cost in found if cost.rate_half_width is None)
+    reasons = distinct(cost.rate_half_width_reason for cost in [*found, *shown] if cost.rate_half_width is None)
     if reasons:
         more = f" (and {len(reasons) - 1} other reasons)" if len(reasons) > 1 else ""
         notes.append(f"no +-: {reasons[0]}{more}")

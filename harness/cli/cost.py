@@ -98,7 +98,8 @@ class CostCommand(SectionedCommand):
     type=click.Choice(["table", "markdown", "json", "csv"]),
     default="table",
     show_default=True,
-    help="table and markdown to read; json holds everything; csv has one row for each cost, with its whole price.",
+    help="table and markdown to read; json holds everything; csv has one row for each cost, with its whole price "
+    "(requests are in the tables and json only).",
 )
 def command(runs: tuple[str, ...], **options: Any) -> None:
     """Price stored RUNs (folders of runs, or `latest`, which is the default).

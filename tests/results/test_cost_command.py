@@ -137,6 +137,20 @@ def test_what_if_elsewhere(tmp_path, capfd):
     assert found["g6.xlarge"]["reason"]
 
 
+def test_several_instances_of_one_run_do_not_get_round_the_refusal(tmp_path, capfd):
+    h100_run(tmp_path / "run")
+    report = cost_json(capfd, tmp_path / "run", "--instance", "aws:p5.48xlarge,aws:g6.xlarge", "--rank")
+    found = {
+        (cost["price"]["row"]["instance_type"], cost["headline"], bool(cost["reason"])) for cost in report["cases"]
+    }
+    assert found == {("p5.48xlarge", "attributed", False), ("g6.xlarge", None, True)}
+    first = [
+        report["cases"][rank["index"]]["price"]["row"]["instance_type"] for rank in report["ranking"] if rank["place"]
+    ]
+    assert set(first) == {"p5.48xlarge"}
+    assert any(warning.startswith("2 instances are named for one run") for warning in report["warnings"])
+
+
 def test_two_runs(tmp_path, capfd):
     first, second = cpu_run(tmp_path / "a", C7I), cpu_run(tmp_path / "b", C7I, run_id="another")
     code, out, _ = call(capfd, "cost", first, second, first)

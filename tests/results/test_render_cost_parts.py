@@ -90,6 +90,13 @@ def test_the_market_table_says_who_asks_what_and_why_a_case_has_none():
     assert "market of H100, on_demand: least is a x; most is b y; 3 of 4 say no form" in text
 
 
+def test_the_market_table_has_the_uncertainty_of_the_rate():
+    text = flat(over_market(changed(on_h100(1000), {"step_half_width": 0.02})))
+    assert "1M token $0.500 $1.00 $2.00 2.0 %" in text
+    assert "+-: 95 % half-width of the measured rate" in text
+    assert "no +-: few" in flat(over_market(changed(on_h100(1000), {"step_half_width_reason": "few"})))
+
+
 def test_electricity_that_nobody_metered_is_one_note_and_no_table():
     metered = {"energy_per_step_j": 7.2, "energy_per_item_j": 3.6, "energy_scope": "gpu_board"}
     terms = CostTerms(tariff_usd_per_kwh=0.1)
