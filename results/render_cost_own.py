@@ -53,10 +53,12 @@ def own_cost(summary: RunSummary, today: date | None = None) -> OwnCost:
 
 def _at(summary: RunSummary, price: PriceMatch, today: date) -> OwnCost:
     from results.cost import cost_rows
+    from results.cost_terms import CEILING_UNITS
     from results.cost_warnings import cost_warnings
-    from results.render_cost_text import cost_cell, priced
+    from results.render_cost_text import cost_cell, distinct, priced
 
-    costs = priced(cost_rows(summary, price, "rented_here"))
+    found = cost_rows(summary, price, "rented_here")
+    costs = priced(found)
     row = price.row
     where = f"{row.region or 'no region stated'}, {row.pricing}"
     heading = f"cost on {row.provider} {row.instance_type}, {where}: ${row.price_usd_per_hour:g}/h as of {row.as_of}"
@@ -73,7 +75,9 @@ def _at(summary: RunSummary, price: PriceMatch, today: date) -> OwnCost:
         unit = "token" if tokens else cost.item_unit or "item"
         rows.append([one_line(cost.case.label), f"1M {unit}", dollars])
     if not rows:
-        return OwnCost([], [one_line(f"no cost on {row.provider} {row.instance_type}: no case of a workload ended ok")])
+        refused = distinct(c.reason for c in found if c.status == "ok" and c.item_unit not in CEILING_UNITS)
+        why = refused[0] if refused else "no case of a workload ended ok"
+        return OwnCost([], [one_line(f"no cost on {row.provider} {row.instance_type}: {why}")])
     notes = ["cost: at the measured rate all the time (utilisation 1); more with: chipmark cost"]
     shares = [cost for cost in costs if cost.usd_per_hour_attributed not in (None, cost.usd_per_hour_billed)]
     if shares:

@@ -168,8 +168,8 @@ def test_an_ok_case_without_throughput_has_the_reason():
 
 @pytest.mark.parametrize("unit", ["matmul", "byte"])
 def test_a_ceiling_is_no_workload_and_has_no_price(unit):
-    cost = one(on_cpu(1000, item_unit=unit), cpu_row())
-    assert cost.reason == "a ceiling of the device, not a workload: it has no price"
+    cost = one(on_cpu(1000, item_unit=unit), cpu_row(), tariff_usd_per_kwh=0.1)
+    assert cost.reason == cost.electricity_reason == "a ceiling of the device, not a workload: it has no price"
     assert cost.usd_per_hour_billed is None
 
 

@@ -10,13 +10,21 @@ import pytest
 
 from results.cost import CostQuestion, PlanTerms, RankTerms, RunPrices, cost_report
 from results.cost_record import CostReport, CostTerms
+from results.instance_record import Instance
 from results.render_cost import MAX_ROWS, page_blocks, render_cost
+from results.render_cost_own import own_cost
 from results.render_cost_text import page_of
 from tests.results.costed import ONE_H100, OWNED, TODAY, changed, match, on_cpu, on_h100, price_row, report
 from tests.results.test_cost_plan import MARKET
 from tests.results.test_render_cost import mixed_run
 
 EIGHT = match(price_row())
+
+
+@pytest.fixture(autouse=True)
+def no_prices_of_my_own(monkeypatch, tmp_path):
+    monkeypatch.delenv("CHIPMARK_PRICES", raising=False)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "settings"))
 
 
 def flat(found: CostReport) -> str:
@@ -105,7 +113,7 @@ def test_electricity_that_nobody_metered_is_one_note_and_no_table():
     assert "electricity alone" not in none
     # Whatever the first price holds.
     cpu_only = match(price_row(accelerator=None, accelerator_count=0, accelerator_memory_gib=None))
-    some = flat(report(changed(on_h100(1000), metered), cpu_only, ONE_H100, terms=terms))
+    some = flat(report(changed(on_h100(1000), metered), cpu_only, terms=terms))
     assert "electricity alone, $0.1 per kWh" in some
     assert "$0.100" in some.partition("electricity alone")[2]  # 1 kWh for a million items
 
@@ -131,3 +139,16 @@ def test_a_long_table_beside_the_cases_is_cut_and_says_so():
     (heading,) = [heading for heading in blocks if heading.startswith("cheapest first: bert-encoder/tiny v1 train")]
     assert heading.endswith("(first 40 rows; 2 more in --format json)")
     assert len(blocks[heading].rows) == 40
+
+
+def test_the_run_of_another_chip_than_its_instance_holds_says_so_in_its_own_table():
+    summary = on_h100(1000)
+    made = Instance(
+        provider="aws", instance_type="g6.xlarge", region="us-east-1", pricing="on_demand", evidence="given"
+    )
+    summary = msgspec.structs.replace(summary, run=msgspec.structs.replace(summary.run, instance=made))
+    found = own_cost(summary, TODAY)
+    assert found.blocks == []
+    assert found.notes == [
+        "no cost on aws g6.xlarge: the run used NVIDIA H100 80GB HBM3, but g6.xlarge holds L4: another chip's price"
+    ]
