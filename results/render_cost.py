@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from results import units
-from results.cost_record import Cost, CostReport
+from results.cost_record import Cost, CostReport, MarketCost
 from results.notes import one_line
 from results.render import TABLE_WIDTH, counts_line, header_lines, json_text
 from results.render_cost_beyond import (
@@ -124,7 +124,8 @@ def _rate_notes(page: Page) -> list[str]:
     shown = [cost for cost in page.report.markets if not cost.reason]
     if has_half_widths(page) or any(cost.rate_half_width is not None for cost in shown):
         notes.append("+-: 95 % half-width of the measured rate, and so of its dollars; prices are taken as given")
-    reasons = distinct(cost.rate_half_width_reason for cost in [*found, *shown] if cost.rate_half_width is None)
+    rates: list[Cost | MarketCost] = [*found, *shown]
+    reasons = distinct(cost.rate_half_width_reason for cost in rates if cost.rate_half_width is None)
     if reasons:
         more = f" (and {len(reasons) - 1} other reasons)" if len(reasons) > 1 else ""
         notes.append(f"no +-: {reasons[0]}{more}")
