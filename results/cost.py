@@ -16,12 +16,22 @@ from results.case_summary import CaseSummary, RunSummary
 from results.cost_fit import price_fit
 from results.cost_markets import market_costs, market_warnings
 from results.cost_notes import ALONE, case_notes, rate_half_width
-from results.cost_owned import owned_costs
+from results.cost_owned import fits, owned_costs
 from results.cost_plan import PlanTerms as PlanTerms
 from results.cost_plan import plan_warnings, training_plans
 from results.cost_rank import RankTerms as RankTerms
 from results.cost_rank import ranking
-from results.cost_record import Basis, Cost, CostReport, CostTerms, MarketCost, OwnedTerms, PricedRun, TrainingPlan
+from results.cost_record import (
+    Basis,
+    Cost,
+    CostReport,
+    CostTerms,
+    MarketCost,
+    OwnedTerms,
+    PricedRun,
+    RankLimits,
+    TrainingPlan,
+)
 from results.cost_requests import request_costs
 from results.cost_terms import ACCELERATORS_PER_CASE as ACCELERATORS_PER_CASE
 from results.cost_terms import CEILING_UNITS, NO_CEILING, NO_TERMS, checked_terms
@@ -110,6 +120,7 @@ def cost_report(
         owned_terms=question.owned,
         owned=tuple(owned_costs(cases, question.owned, question.terms)) if question.owned else (),
         plans=tuple(plans),
+        rank_limits=_limits(question.rank),
         ranking=tuple(ranking(cases, summaries, question.rank)) if question.rank else (),
         imported=tuple(imported),
         warnings=tuple(dict.fromkeys(warnings)),
@@ -256,11 +267,18 @@ def _further_warnings(cases: Sequence[Cost], question: CostQuestion, plans: Sequ
             warnings.append("PUE 1: cooling and losses of the building are left out of the electricity")
     if question.owned:
         warnings.append(f"owned: {question.owned.name} is taken to be as fast as what was measured")
-        if question.owned.accelerators == 0 and any(cost.attribution for cost in cases):
+        left_out = [cost for cost in cases if cost.headline and not fits(cost, question.owned)]
+        if left_out:
+            holds = f"{question.owned.accelerators} accelerators" if question.owned.accelerators else "no accelerator"
+            ran = "an accelerator" if left_out[0].attribution else "the CPU"
             warnings.append(
-                f"owned: {question.owned.name} holds no accelerator: cases that used one have no cost there"
+                f"owned: {question.owned.name} holds {holds}: cases that ran on {ran} have no cost there"
             )
     return warnings + (plan_warnings(plans, cases) if question.plan else [])
+
+
+def _limits(rank: RankTerms | None) -> RankLimits | None:
+    return RankLimits(**rank._asdict()) if rank else None
 
 
 def headline_usd(cost: Cost, name: str) -> float | None:

@@ -121,12 +121,18 @@ def owned_costs(costs: Sequence[Cost], terms: OwnedTerms, question: CostTerms) -
 
     Args:
         costs: of all cases.
-        terms: of the owned machine; without accelerators there is no cost for a case that used one.
+        terms: of the owned machine; a case on an accelerator has a cost only where it holds some, a case on the CPU
+            only where it holds none.
         question: utilisation and lost fraction of what is rented, for the break-even.
     """
     for cost in costs:
-        if cost.headline is not None and (cost.attribution is None or terms.accelerators > 0):
+        if cost.headline is not None and fits(cost, terms):
             yield _owned(cost, terms, question)
+
+
+def fits(cost: Cost, terms: OwnedTerms) -> bool:
+    """Whether a case ran on the kind of thing that the owned machine is bought for."""
+    return (cost.attribution is not None) == (terms.accelerators > 0)
 
 
 def _owned(cost: Cost, terms: OwnedTerms, question: CostTerms) -> OwnedCost:

@@ -9,6 +9,7 @@ from results import units
 from results.case_summary import CaseSummary, RunSummary
 from results.cost_notes import disturbed
 from results.cost_record import Cost, Rank
+from results.cost_terms import CEILING_UNITS
 
 ASSUMED = "assumes the measured speed there"
 NO_INTERVAL = "whether this differs from the place before is not known: no interval"
@@ -48,6 +49,8 @@ def ranking(costs: Sequence[Cost], summaries: Mapping[str, RunSummary], terms: R
     named = {key: len(prices) for key, prices in _named_prices(costs).items()}
     groups: dict[tuple[object, ...], list[_Entry]] = {}
     for number, cost in enumerate(costs):
+        if cost.item_unit in CEILING_UNITS:
+            continue  # nobody buys these, so none is the cheapest
         case = cases[cost.run_id, cost.case_id]
         doubt = ASSUMED if _speed_is_assumed(cost, summaries[cost.run_id], named.get(cost.run_id, 0)) else ""
         groups.setdefault(_group_key(cost), []).append(_entry(number, cost, case, terms, doubt))

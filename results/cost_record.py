@@ -180,6 +180,14 @@ class TrainingPlan(Record, frozen=True, kw_only=True):
     notes: tuple[str, ...] = ()  # of the measured case
 
 
+class RankLimits(Record, frozen=True, kw_only=True):
+    """What a cost had to keep to be ranked; None: no limit."""
+
+    max_latency_s: float | None = None
+    latency_percentile: Literal["p50", "p90", "p99"] = "p99"
+    min_throughput_per_s: float | None = None  # in items
+
+
 class Rank(Record, frozen=True, kw_only=True):
     """The place of one cost among those of the same workload, preset, shape and phase; cheapest first."""
 
@@ -241,6 +249,7 @@ class CostReport(Record, frozen=True, kw_only=True):
     owned_terms: OwnedTerms | None = None
     owned: tuple[OwnedCost, ...] = ()
     plans: tuple[TrainingPlan, ...] = ()
+    rank_limits: RankLimits | None = None
     ranking: tuple[Rank, ...] = ()
     imported: tuple[ImportedCost, ...] = ()
     warnings: tuple[str, ...] = ()

@@ -31,6 +31,10 @@ class Choice(NamedTuple):
     pricing: str | None = None
 
 
+# Asks for instances without accelerators.
+NO_ACCELERATOR = "none"
+
+
 class Listing(NamedTuple):
     """Rows in the order to be shown, and the layer of each."""
 
@@ -78,6 +82,8 @@ def rows_of(table: PriceTable, provider: str, instance_type: str, region: str | 
 
 
 def _has(row: PriceRow, field: str, wanted: str) -> bool:
+    if field == "accelerator" and wanted == NO_ACCELERATOR:
+        return row.accelerator is None
     if field == "accelerator" and row.accelerator is not None:
         return wanted in (row.accelerator, accelerator_row(row.accelerator, row.accelerator_memory_gib))
     return bool(getattr(row, field) == wanted)
@@ -118,24 +124,40 @@ def listing_table(listing: Listing, limit: int | None, width: int, color: bool) 
     from results.notes import Notes
     from results.render_table import Block, TableColumn, compose
 
-    columns = [
-        TableColumn("provider", 10, False), TableColumn("instance type", 21, False), TableColumn("region", 12, False),
-        TableColumn("accelerator", 12, False), TableColumn("n", 2, True), TableColumn("pricing", 9, False),
-        TableColumn("$/h", 8, True), TableColumn("$/acc-h", 8, True), TableColumn("as of", 10, False),
-    ]  # fmt: skip
     shown = listing.rows[:limit]
     more = len(listing.rows) - len(shown)
     general = [*listing.table.notes, *([f"{more} more; --all shows them"] if more else [])]
-    block = Block("prices as listed, US dollars", columns, [_cells(row) for row in shown])
+    cells = [_cells(row) for row in shown]
+    fitted = _widths(cells, width)
+    columns = [
+        TableColumn(name, size, numeric) for (name, numeric), size in zip(_LIST_COLUMNS.items(), fitted, strict=True)
+    ]
+    block = Block("prices as listed, US dollars", columns, cells)
     return compose([], [block], Notes(), general, f"prices: {len(listing.rows)}", width, color).lstrip("\n")
+
+
+# Header -> whether it holds numbers. The instance is written as the options of other commands take it.
+_LIST_COLUMNS = {
+    "instance": False, "region": False, "holds": False, "pricing": False, "$/h": True, "$/acc-h": True, "as of": False,
+}  # fmt: skip
 
 
 def _cells(row: PriceRow) -> list[str]:
     each = usd_per_accelerator_hour(row)
+    holds = f"{row.accelerator_count}x{row.accelerator}" if row.accelerator else f"{row.vcpus or '?'} vCPU"
     return [
-        row.provider, row.instance_type, row.region or "", row.accelerator or "", str(row.accelerator_count or ""),
-        row.pricing, f"{row.price_usd_per_hour:g}", "" if each is None else f"{each:.4g}", row.as_of,
+        f"{row.provider}:{row.instance_type}", row.region or "", holds, row.pricing, f"{row.price_usd_per_hour:g}",
+        "" if each is None else f"{each:.4g}", row.as_of,
     ]  # fmt: skip
+
+
+def _widths(cells: list[list[str]], width: int) -> list[int]:
+    """Of each column: as wide as its longest cell; the instance gives way, to no less than 20."""
+    longest = [
+        max([len(name), *(len(row[i]) for row in cells)]) for i, name in enumerate(_LIST_COLUMNS)
+    ]  # fmt: skip
+    room = width - sum(longest[1:]) - len(longest) + 1
+    return [min(longest[0], max(20, room)), *longest[1:]]
 
 
 def detail_table(listing: Listing, today: date, width: int, color: bool) -> str:

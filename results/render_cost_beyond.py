@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from results import units
-from results.cost_record import CostReport, MarketCost
+from results.cost_record import CostReport, MarketCost, Rank, RankLimits
 from results.imported_record import DERIVED, ImportedCost, ImportedResult
 from results.price_match import MarketRange
 from results.render_cost_text import Page, duration, labels, pair_cell
@@ -63,46 +65,51 @@ def plan_notes(report: CostReport) -> list[str]:
 
 
 def rank_blocks(page: Page) -> list[Block]:
-    """Places, cheapest first; what was not ranked stands last with its reason."""
+    """Places, cheapest first, and apart from them what was not ranked, each with its reason."""
     blocks = []
-    names = labels(page.report)
-    several = len(page.prices) > 1
     for group in dict.fromkeys(rank.group for rank in page.report.ranking):
         ranks = [rank for rank in page.report.ranking if rank.group == group]
-        # Stable, so that equal places and those without one keep the report's order.
-        ranks.sort(key=lambda rank: (rank.place is None, rank.place or 0))
+        placed = sorted((rank for rank in ranks if rank.place is not None), key=lambda rank: rank.place or 0)
+        others = [rank for rank in ranks if rank.place is None]
         unit = next((rank.unit for rank in ranks if rank.unit), "$")
-        columns = [
-            TableColumn("place", 5, True),
-            TableColumn("case", 34, False),
-            *([TableColumn("price", 5, False)] if several else []),
-            TableColumn(unit, 14, True),
-            TableColumn("of", 10, False),
-            TableColumn("+-", 6, True),
-            TableColumn("tied", 9, False),
-            TableColumn("note", 5, False),
-        ]
-        rows = []
-        for rank in ranks:
-            cost = page.report.cases[rank.index]
-            rows.append(
-                [
-                    "-" if rank.place is None else str(rank.place),
-                    names[cost.run_id, cost.case_id],
-                    *([page.letter(cost.price)] if several else []),
-                    units.usd(rank.usd),
-                    (cost.headline or "") if rank.usd is not None else "",
-                    units.half_width(cost.rate_half_width),
-                    f"with {rank.tied_with_place}" if rank.tied_with_place else "",
-                    page.notes.refer([_rank_reason(rank.place, rank.reason)] if rank.reason else []),
-                ]
-            )
-        blocks.append(Block(f"cheapest first: {group}", columns, rows))
+        if placed:
+            blocks.append(_rank_block(page, f"cheapest first: {group}", placed, unit))
+        if others:
+            blocks.append(_rank_block(page, f"not ranked: {group}", others, unit))
     return blocks
 
 
-def _rank_reason(place: int | None, reason: str) -> str:
-    return reason if place is not None or reason.startswith("not ranked") else f"not ranked: {reason}"
+def _rank_block(page: Page, heading: str, ranks: Sequence[Rank], unit: str) -> Block:
+    names = labels(page.report)
+    several = len(page.prices) > 1
+    with_place = ranks[0].place is not None
+    columns = [
+        *([TableColumn("place", 5, True)] if with_place else []),
+        TableColumn("case", 34, False),
+        *([TableColumn("price", 5, False)] if several else []),
+        TableColumn(unit, 14, True),
+        TableColumn("of", 10, False),
+        TableColumn("+-", 6, True),
+        *([TableColumn("tied", 9, False)] if with_place else []),
+        TableColumn("note", 5, False),
+    ]
+    rows = []
+    for rank in ranks:
+        cost = page.report.cases[rank.index]
+        tied = f"with {rank.tied_with_place}" if rank.tied_with_place else ""
+        rows.append(
+            [
+                *([str(rank.place)] if with_place else []),
+                names[cost.run_id, cost.case_id],
+                *([page.letter(cost.price)] if several else []),
+                units.usd(rank.usd),
+                (cost.headline or "") if rank.usd is not None else "",
+                units.half_width(cost.rate_half_width),
+                *([tied] if with_place else []),
+                page.notes.refer([rank.reason] if rank.reason else []),
+            ]
+        )
+    return Block(heading, columns, rows)
 
 
 def rank_notes(report: CostReport) -> list[str]:
@@ -110,9 +117,24 @@ def rank_notes(report: CostReport) -> list[str]:
     if not report.ranking:
         return []
     return [
+        _limits_text(report.rank_limits),
         "tied with N: the best place before this one whose 95 % interval overlaps this one's; which of them is cheaper "
-        "nobody can tell; equal dollars share a place"
+        "nobody can tell; equal dollars share a place",
     ]
+
+
+def _limits_text(limits: RankLimits | None) -> str:
+    """What was asked of a case to be ranked."""
+    asked = []
+    if limits and limits.max_latency_s is not None:
+        asked.append(
+            f"{limits.latency_percentile} of at most {units.seconds(limits.max_latency_s)} (a step in train and infer, "
+            "the first token in prefill, one generated token in decode; where the samples do not support it a case "
+            "is not ranked)"
+        )
+    if limits and limits.min_throughput_per_s is not None:
+        asked.append(f"at least {units.count(limits.min_throughput_per_s)} items/s")
+    return f"ranked: {' and '.join(asked) if asked else 'no limit of latency or throughput was given'}"
 
 
 def market_blocks(page: Page) -> list[Block]:

@@ -71,7 +71,7 @@ def command() -> None:
 
 @command.command("list")
 @click.option("--provider", metavar="NAME", help="Only this provider's.")
-@click.option("--accelerator", metavar="NAME", help="Only of this accelerator, for example H100.")
+@click.option("--accelerator", metavar="NAME", help="Only of this accelerator, for example H100; none: without one.")
 @click.option("--region", metavar="NAME", help="Only in this region.")
 @click.option(
     "--pricing",

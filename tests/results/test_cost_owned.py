@@ -58,7 +58,7 @@ def test_spot_time_that_is_lost_makes_a_used_hour_dearer():
 
 
 def test_a_cpu_case_takes_the_whole_machine():
-    found = owned(on_cpu(1000), cpu_row(price_usd_per_hour=20.0))
+    found = owned(on_cpu(1000), cpu_row(price_usd_per_hour=20.0), accelerators=0)
     assert (found.attribution, found.usd_per_busy_hour) == (None, pytest.approx(25.2, rel=1e-14))
     assert found.break_even_busy_fraction == pytest.approx(12 / 18.8, rel=1e-14)
 
@@ -87,7 +87,15 @@ def test_at_the_break_even_owning_costs_what_renting_does(usd_per_hour, utilisat
 def test_a_machine_without_accelerators_has_no_cost_of_a_case_that_used_one():
     found = report(on_h100(1000), price_row(), owned=msgspec.structs.replace(OWNED, accelerators=0))
     assert found.owned == ()
-    assert "holds no accelerator: cases that used one have no cost there" in found.warnings[1]
+    assert found.warnings[1] == (
+        "owned: 8 x H100 server holds no accelerator: cases that ran on an accelerator have no cost there"
+    )
+
+
+def test_a_server_of_accelerators_has_no_cost_of_a_case_on_the_cpu():
+    found = report(on_cpu(1000), cpu_row(), owned=OWNED)
+    assert found.owned == ()
+    assert "owned: 8 x H100 server holds 8 accelerators: cases that ran on the CPU have no cost there" in found.warnings
 
 
 def test_a_case_without_dollars_has_none_here_either():

@@ -69,10 +69,10 @@ def test_list_is_sorted_by_the_price_of_an_accelerator(write):
     assert listed["sha256"].keys() == {"shipped", "given"}
     assert call("list", "--provider", "me", "--prices", file)[1].splitlines() == [
         "prices as listed, US dollars",
-        "provider   instance type         region       accelerator   n pricing        $/h  $/acc-h as of",
-        "me         one                   attic        H100          1 on_demand        2        2 2026-07-20",
-        "me         box                   attic        H100          4 on_demand       10      2.5 2026-07-20",
-        "me         cpu                   attic                        on_demand      0.5          2026-07-20",
+        "instance region holds   pricing   $/h $/acc-h as of",
+        "me:one   attic  1xH100  on_demand   2       2 2026-07-20",
+        "me:box   attic  4xH100  on_demand  10     2.5 2026-07-20",
+        "me:cpu   attic  16 vCPU on_demand 0.5         2026-07-20",
         "",
         "prices: 3",
     ]

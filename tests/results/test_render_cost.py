@@ -18,6 +18,7 @@ from results.cost_record import (
     OwnedCost,
     OwnedTerms,
     Rank,
+    RankLimits,
     RequestCost,
     TrainingPlan,
 )
@@ -190,11 +191,21 @@ def test_a_projection_is_labelled_with_what_it_assumes():
 
 def test_places_ties_and_what_is_not_ranked():
     text = render_cost(everything(), "table")
-    ranks = text.partition("cheapest first: bert-encoder/tiny v1 train")[2].splitlines()[1:]
-    places = [line.split()[0] for line in ranks if "bert-encoder/tiny train" in line]
-    assert places[:3] == ["1", "2", "-"]
-    assert "with 1" in next(line for line in ranks if line.split()[:1] == ["2"])
-    assert "not ranked: too slow" in text
+    ranks, _, others = text.partition("cheapest first: bert-encoder/tiny v1 train")[2].partition("not ranked: ")
+    places = [line.split()[0] for line in ranks.splitlines()[1:] if "bert-encoder/tiny train" in line]
+    assert places == ["1", "2"]
+    assert "with 1" in next(line for line in ranks.splitlines() if line.split()[:1] == ["2"])
+    assert others.startswith("bert-encoder/tiny v1 train")
+    assert "too slow" in text
+
+
+def test_the_limits_of_a_ranking_are_said():
+    limits = RankLimits(max_latency_s=0.05, latency_percentile="p90", min_throughput_per_s=1000.0)
+    text = render_cost(msgspec.structs.replace(everything(), rank_limits=limits), "table")
+    assert "ranked: p90 of at most 50.0 ms (a step in train and infer, the first token in prefill," in text.replace(
+        "\n  ", " "
+    )
+    assert "and at least 1.00k items/s" in text.replace("\n  ", " ")
 
 
 def test_others_results_stand_apart_with_their_citation():
