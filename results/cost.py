@@ -243,7 +243,7 @@ def _float(value: float | None) -> float:
 
 def _of_run(run: RunPrices) -> list[str]:
     """Warnings that go with each of its prices."""
-    named = sum(basis != "what_if" for _, basis in run.prices)
+    named = len({(p.row.provider, p.row.instance_type) for p, basis in run.prices if basis != "what_if"})
     text = (
         f"{named} instances are named for one run, which was made on one at most: dollars of the others assume its "
         "speed"

@@ -46,7 +46,7 @@ def ranking(costs: Sequence[Cost], summaries: Mapping[str, RunSummary], terms: R
         terms: the limits.
     """
     cases = {(run_id, case.case_id): case for run_id, s in summaries.items() for case in s.cases}
-    named = {key: len(prices) for key, prices in _named_prices(costs).items()}
+    named = {key: len(prices) for key, prices in _named_instances(costs).items()}
     groups: dict[tuple[object, ...], list[_Entry]] = {}
     for number, cost in enumerate(costs):
         if cost.item_unit in CEILING_UNITS:
@@ -65,12 +65,12 @@ def group_text(cost: Cost) -> str:
     return f"{spec.workload}/{spec.preset} v{spec.workload_version} {spec.phase}" + (f", {shape}" if shape else "")
 
 
-def _named_prices(costs: Sequence[Cost]) -> dict[str, set[object]]:
-    """Run id -> the prices that it is said to have been made at."""
+def _named_instances(costs: Sequence[Cost]) -> dict[str, set[object]]:
+    """Run id -> the instance types that it is said to have been made on, under whatever kinds of pricing."""
     found: dict[str, set[object]] = {}
     for cost in costs:
         if cost.basis != "what_if":
-            found.setdefault(cost.run_id, set()).add((cost.price.row, cost.price.layer))
+            found.setdefault(cost.run_id, set()).add((cost.price.row.provider, cost.price.row.instance_type))
     return found
 
 

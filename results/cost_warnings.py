@@ -10,7 +10,7 @@ from results.cost_fit import accelerator_fit
 from results.cost_fit import names_match as names_match
 from results.cost_record import Basis
 from results.price_age import age_warning
-from results.price_match import PriceMatch
+from results.price_match import Layer, PriceMatch
 from results.price_row import PriceRow
 from results.records import CaseSpec, Device
 from results.render import find_device
@@ -48,13 +48,17 @@ def cost_warnings(summary: RunSummary, price: PriceMatch, basis: Basis, today: d
     return list(dict.fromkeys(filter(None, warnings)))
 
 
+_WHOSE: dict[Layer, str] = {
+    "imported": "an imported catalogue", "user": "the user's own table", "given": "the table that was given",
+}  # fmt: skip
+
+
 def _price_warnings(price: PriceMatch, today: date) -> list[str]:
     """Of the price alone."""
     row = price.row
     warnings = [age_warning(row.as_of, today)]
     if price.layer != "shipped":
-        whose = "the user's own table" if price.layer == "user" else "the table that was given"
-        warnings.append(f"this price is from {whose}, not from the one that chipmark ships")
+        warnings.append(f"this price is from {_WHOSE[price.layer]}, not from the table that chipmark ships")
     if row.pricing == "capacity_block":
         warnings.append(
             f"capacity blocks are priced for each block and change with demand: this one was asked at {row.as_of}"

@@ -64,6 +64,8 @@ def _block(page: Page, costs: Sequence[Cost], shared: Shared, num_prices: int) -
         dollars = [(f"{title} {page.prices[key].letter}", name, key) for key in keys]
     else:
         dollars = [(title, name, keys[0]) for name, title in named]
+    # The rate stands beside dollars of the same thing.
+    by_tokens = all(name == "usd_per_1m_tokens" for _, name, _ in dollars)
     width = 10 if len(dollars) > 2 else 12
     with_half_width = has_half_widths(page)
     columns = [
@@ -71,7 +73,7 @@ def _block(page: Page, costs: Sequence[Cost], shared: Shared, num_prices: int) -
         TableColumn("precision", 9, False),
         TableColumn("batch", 5, True),
         TableColumn("backend", 11, False),
-        TableColumn(f"{unit}/s" if len(unit) + 2 <= _UNIT_WIDTH else "items/s", _UNIT_WIDTH, True),
+        TableColumn(_rate_title(unit, by_tokens), _UNIT_WIDTH, True),
         *([TableColumn("+-", 6, True)] if with_half_width else []),
         *(TableColumn(title, width, True) for title, _, _ in dollars),
         TableColumn("status", 11, False),
@@ -87,7 +89,7 @@ def _block(page: Page, costs: Sequence[Cost], shared: Shared, num_prices: int) -
                 precision_text(cost.case, cost.support),
                 str(cost.case.batch_size),
                 backend_text(cost.case, shared),
-                units.count(cost.throughput_per_s),
+                units.count(cost.tokens_per_s if by_tokens else cost.throughput_per_s),
                 *([_half_width(cost)] if with_half_width else []),
                 *(cost_cell(same[key], name) if key in same else units.NOT_AVAILABLE for _, name, key in dollars),
                 cost.status.replace("_", " "),
@@ -96,6 +98,12 @@ def _block(page: Page, costs: Sequence[Cost], shared: Shared, num_prices: int) -
         )
     alone = page.prices[keys[0]].letter if len(keys) == 1 and num_prices > 1 else ""
     return Block(_heading(page, costs[0], alone), columns, rows)
+
+
+def _rate_title(unit: str, by_tokens: bool) -> str:
+    if by_tokens:
+        return "token/s"
+    return f"{unit}/s" if len(unit) + 2 <= _UNIT_WIDTH else "items/s"
 
 
 def _heading(page: Page, cost: Cost, price_letter: str) -> str:

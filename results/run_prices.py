@@ -17,19 +17,20 @@ from results.instance_record import Instance
 from results.price_market import market
 from results.price_match import MarketRange, PriceMatch
 from results.price_table import PriceTable
-from results.pricing import find
+from results.pricing import PRICINGS, find
 from results.records import Device
 
 DEFAULT_PRICING = "on_demand"
-_GIVE_ONE = "give --instance PROVIDER:TYPE, for example --instance aws:g6.xlarge"
+_GIVE_ONE = "give --instance PROVIDER:TYPE; names: chipmark prices list --accelerator NAME, or none for CPU instances"
 
 
 class InstanceName(NamedTuple):
-    """What is to be priced, as its user writes it: ``aws:p5.48xlarge`` or ``aws:p5.48xlarge@us-east-1``."""
+    """What is to be priced, as its user writes it: ``aws:p5.48xlarge`` or ``aws:p5.48xlarge@us-east-1/spot``."""
 
     provider: str
     instance_type: str
     region: str | None = None
+    pricing: str | None = None
 
 
 class PriceChoice(NamedTuple):
@@ -49,21 +50,24 @@ def instance_names(texts: Sequence[str], option: str = "--instance") -> tuple[In
         option: its name, for messages.
 
     Raises:
-        PriceError: one of them is not PROVIDER:TYPE or PROVIDER:TYPE@REGION.
+        PriceError: one of them is not PROVIDER:TYPE[@REGION][/PRICING].
     """
     names = [_instance_name(part.strip(), option) for text in texts for part in text.split(",")]
     return tuple(dict.fromkeys(names))
 
 
 def _instance_name(text: str, option: str) -> InstanceName:
-    name, at, region = text.partition("@")
+    rest, slash, pricing = text.rpartition("/")
+    if not slash or pricing.strip() not in PRICINGS:
+        rest, pricing = text, ""
+    name, at, region = rest.partition("@")
     provider, colon, instance_type = name.partition(":")
     complete = provider.strip() and colon and instance_type.strip() and (not at or region.strip())
     if not complete:
         raise PriceError(
-            f"{option} {text!r}: write PROVIDER:TYPE or PROVIDER:TYPE@REGION, for example aws:g6.xlarge@us-east-1"
+            f"{option} {text!r}: write PROVIDER:TYPE[@REGION][/PRICING], for example aws:g6.xlarge@us-east-1/spot"
         )
-    return InstanceName(provider.strip(), instance_type.strip(), region.strip() or None)
+    return InstanceName(provider.strip(), instance_type.strip(), region.strip() or None, pricing.strip() or None)
 
 
 def run_prices(summary: RunSummary, table: PriceTable, devices: DeviceTable, choice: PriceChoice) -> RunPrices:
@@ -170,9 +174,9 @@ def _given(summary: RunSummary, table: PriceTable, name: InstanceName, choice: P
     stored = summary.run.instance
     if stored is None or (stored.provider, stored.instance_type) != (name.provider, name.instance_type):
         return _price(summary, table, name, choice), "given"
-    region = name.region or choice.region
-    price = instance_price(table, stored, region, choice.pricing, accelerator_memory_gib(summary))
-    return price, _basis(stored, region, choice.pricing)
+    region, pricing = name.region or choice.region, name.pricing or choice.pricing
+    price = instance_price(table, stored, region, pricing, accelerator_memory_gib(summary))
+    return price, _basis(stored, region, pricing)
 
 
 def no_instance_reason(summary: RunSummary) -> str:
@@ -201,7 +205,8 @@ def _instance_text(instance: Instance) -> str:
 def _price(summary: RunSummary, table: PriceTable, name: InstanceName, choice: PriceChoice) -> PriceMatch:
     region = name.region or choice.region
     memory_gib = accelerator_memory_gib(summary)
-    return find(table, name.provider, name.instance_type, region, choice.pricing or DEFAULT_PRICING, memory_gib)
+    pricing = name.pricing or choice.pricing or DEFAULT_PRICING
+    return find(table, name.provider, name.instance_type, region, pricing, memory_gib)
 
 
 def _each_once(prices: Sequence[tuple[PriceMatch, Basis]]) -> list[tuple[PriceMatch, Basis]]:

@@ -70,9 +70,9 @@ class CostCommand(SectionedCommand):
 @click.option("--checkpoints", type=Duration(zero=True), metavar="SECONDS", help="Of that run, for all checkpoints.")
 @click.option("--goodput", type=Number(_SHARE, above=0, most=1), metavar="F",
               help="Share of that run's time that is not lost.  [default: 1]")  # fmt: skip
-@click.option("--training-tokens", type=Number("a number of tokens above 0", above=0), metavar="T",
+@click.option("--training-tokens", type=Number("a number of tokens above 0, such as 140e9", above=0), metavar="T",
               help="Project a training on so many tokens, for example 140e9.")  # fmt: skip
-@click.option("--parameters", type=Number("a number of parameters above 0", above=0), metavar="P",
+@click.option("--parameters", type=Number("a number of parameters above 0, such as 7e9", above=0), metavar="P",
               help="Of the projected model, for example 7e9.")  # fmt: skip
 @click.option("--chips", type=Number("a whole number of chips, 1 or more", least=1, whole=True), metavar="C",
               help="Accelerators of the projection.")  # fmt: skip

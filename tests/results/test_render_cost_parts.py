@@ -48,7 +48,8 @@ def test_columns_of_what_was_not_asked_for_are_not_there():
 def test_each_row_has_its_rank_its_owned_cost_and_its_projection():
     summary = changed(on_h100(1000, phase="train"), {"flops_per_s": 4e14})
     plan = PlanTerms(tokens=1e12, parameters=1e9, chips=10, efficiency=0.75)
-    found = report(summary, EIGHT, ONE_H100, plan=plan, rank=RankTerms(), owned=OWNED)
+    one = match(price_row(accelerator_count=1, price_usd_per_hour=3.6, instance_type="sxm-one"))
+    found = report(summary, EIGHT, one, plan=plan, rank=RankTerms(), owned=OWNED)
     first, second = csv_rows(found)
     # $6.88 an hour and $3.6: the second is the cheaper.
     assert (first["rank_place"], second["rank_place"]) == ("2", "1")

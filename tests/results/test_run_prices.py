@@ -130,3 +130,13 @@ def test_limits_are_where_they_are_said_to_be():
     assert Duration(zero=True).convert("0", None, None) == 0
     whole = Number("steps", least=1, whole=True).convert("1e3", None, None)
     assert (whole, type(whole)) == (1000, int)
+
+
+def test_a_kind_of_pricing_may_stand_in_the_name(tmp_path):
+    names = instance_names(["me:box@cellar,me:box@us-east-1/spot"])
+    assert names == (InstanceName("me", "box", "cellar"), InstanceName("me", "box", "us-east-1", "spot"))
+    # The name comes before the option.
+    for pricing in (None, "on_demand"):
+        found = priced(tmp_path, None, PriceChoice(given=names, pricing=pricing))
+        assert [price.row.price_usd_per_hour for price, _ in found.prices] == [2.0, 3.0]
+    assert instance_names(["me:a/b"]) == (InstanceName("me", "a/b"),)
