@@ -1,6 +1,8 @@
 """Dollars of results that were measured elsewhere: derived here, labelled so, and only where the chip is certain.
 
-``usd_per_1m = 1e6 * usd_per_accelerator_hour / 3600 / value_per_accelerator``;
+With u the utilisation and l the share of spot time that is lost,
+``usd_per_1m = 1e6 * usd_per_accelerator_hour / 3600 / value_per_accelerator / u / (1 - l)``; a training run holds its
+machines from start to end, so that u is not in it: with the same price over ``1 - l``,
 ``usd_per_run = usd_per_accelerator_hour * num_accelerators * value / 3600``, ``value`` in seconds.
 """
 
@@ -8,7 +10,9 @@ from __future__ import annotations
 
 import functools
 
-from results.device_names import accelerator_row
+from results.cost_record import CostTerms
+from results.cost_terms import kept_fraction
+from results.device_names import sold_part
 from results.imported_record import ImportedCost, ImportedFile, ImportedResult
 from results.price_market import market
 from results.price_match import MarketRange, PriceMatch
@@ -19,26 +23,37 @@ _Range = tuple[float, float, float]
 
 
 def imported_costs(
-    imported: ImportedFile, table: PriceTable, pricing: str = "on_demand", price: PriceMatch | None = None
-) -> list[ImportedCost]:
-    """What each throughput and time to train costs; other quantities have no dollars and are left out.
+    imported: ImportedFile, table: PriceTable, pricing: str = "on_demand", price: PriceMatch | None = None,
+    terms: CostTerms | None = None,
+) -> list[ImportedCost]:  # fmt: skip
+    """What each throughput and time to train costs; other quantities have the reason why they have no dollars.
 
     Args:
         imported: the results.
         table: prices.
         pricing: kind of price on the market.
         price: of one instance, which then alone is used; None: the range of the market.
+        terms: utilisation and lost share of spot time; None: all of the time is used.
     """
+    terms = terms or CostTerms()
+    kept = kept_fraction(price.row.pricing if price is not None else pricing, terms)
     asked = functools.cache(lambda device: market(table, device, pricing))
     return [
-        _cost(result, price, None if price is not None or _unpriced(result) else asked(result.device), pricing)
+        _cost(
+            result,
+            price,
+            None if price is not None or _unpriced(result) else asked(result.device),
+            pricing,
+            (terms.utilisation * kept, kept),
+        )
         for result in imported.results
-        if result.quantity in ("throughput", "time_to_train")
     ]
 
 
 def _unpriced(result: ImportedResult) -> str:
     """Why no price can be applied; "" if one can."""
+    if result.quantity not in ("throughput", "time_to_train"):
+        return f"{result.quantity.replace('_', ' ')}: dollars are of throughput and of time to train alone"
     if result.device is None:
         return f"its chip is not known for certain: {result.device_reason}" if result.device_reason else "no chip named"
     if result.num_accelerators is None or result.num_accelerators_reason:
@@ -48,7 +63,11 @@ def _unpriced(result: ImportedResult) -> str:
     return ""
 
 
-def _cost(result: ImportedResult, price: PriceMatch | None, asked: MarketRange | None, pricing: str) -> ImportedCost:
+def _cost(
+    result: ImportedResult, price: PriceMatch | None, asked: MarketRange | None, pricing: str,
+    used: tuple[float, float],
+) -> ImportedCost:  # fmt: skip
+    """``used``: the shares of the paid time that do work, of inference and of a training run."""
     reason = _unpriced(result)
     if not reason and price is not None:
         reason = _other_chip(result, price)
@@ -62,8 +81,8 @@ def _cost(result: ImportedResult, price: PriceMatch | None, asked: MarketRange |
         accelerators=result.num_accelerators,
         price=price,
         market=asked,
-        usd_per_1m=_per_1m(result, hours),
-        usd_per_run=_per_run(result, hours),
+        usd_per_1m=_per_1m(result, _over(hours, used[0])),
+        usd_per_run=_per_run(result, _over(hours, used[1])),
     )
 
 
@@ -72,7 +91,7 @@ def _other_chip(result: ImportedResult, price: PriceMatch) -> str:
     name = f"{row.provider} {row.instance_type}"
     if row.accelerator is None:
         return f"{name} has no accelerator; this was measured on {result.device}"
-    sold = accelerator_row(row.accelerator, row.accelerator_memory_gib)
+    sold = sold_part(row)
     if sold == result.device:
         return ""
     return f"{name} has {row.accelerator}, another chip; this was measured on {result.device}"
@@ -85,6 +104,11 @@ def _usd_per_hour(price: PriceMatch | None, asked: MarketRange | None) -> _Range
         return usd, usd, usd
     assert asked is not None  # else there was a reason
     return asked.usd_per_hour_min, asked.usd_per_hour_median, asked.usd_per_hour_max
+
+
+def _over(usd_per_hour: _Range, share: float) -> _Range:
+    low, median, high = (usd / share for usd in usd_per_hour)
+    return low, median, high
 
 
 def _per_1m(result: ImportedResult, usd_per_hour: _Range) -> _Range | None:

@@ -9,7 +9,6 @@ from results.cost_record import Cost, CostReport, MarketCost
 from results.notes import one_line
 from results.render import TABLE_WIDTH, counts_line, header_lines, json_text
 from results.render_cost_beyond import (
-    imported_blocks,
     market_blocks,
     market_notes,
     plan_blocks,
@@ -17,9 +16,10 @@ from results.render_cost_beyond import (
     rank_blocks,
     rank_notes,
 )
-from results.render_cost_cases import case_blocks, has_half_widths, side_by_side
+from results.render_cost_cases import case_blocks, ceiling_notes, has_half_widths, side_by_side
 from results.render_cost_csv import CSV_COLUMNS as CSV_COLUMNS
 from results.render_cost_csv import cost_csv
+from results.render_cost_imported import imported_blocks, imported_notes
 from results.render_cost_parts import (
     electricity_blocks,
     electricity_notes,
@@ -99,6 +99,7 @@ def general_notes(page: Page) -> list[str]:
     return [
         *map(one_line, (
             *_rate_notes(page),
+            *ceiling_notes(page),
             *_attribution_notes(report.cases),
             *_token_notes(report),
             *market_notes(report),
@@ -108,6 +109,7 @@ def general_notes(page: Page) -> list[str]:
             *owned_notes(report),
             *plan_notes(report),
             *rank_notes(report),
+            *imported_notes(report),
         )),
         *(one_line(f"warning: {text}") for text in report.warnings),
     ]  # fmt: skip

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 from results import units
 from results.cost_record import CostReport, MarketCost, Rank, RankLimits
-from results.imported_record import DERIVED, ImportedCost, ImportedResult
 from results.price_match import MarketRange
 from results.render_cost_text import Page, duration, labels, pair_cell
 from results.render_table import Block, TableColumn
@@ -218,47 +217,3 @@ def _market_rows(cost: MarketCost) -> list[tuple[str, _Range]]:
 
 def _three(found: _Range) -> list[str]:
     return [units.usd(usd) for usd in (found or (None, None, None))]
-
-
-def imported_blocks(page: Page) -> list[Block]:
-    """Results measured elsewhere, in a block of their own under their own label."""
-    if not page.report.imported:
-        return []
-    columns = [
-        TableColumn("system and benchmark", 35, False),
-        TableColumn("as published", 16, True),
-        TableColumn("chips", 5, True),
-        TableColumn("$ for", 9, False),
-        TableColumn("least", 8, True),
-        TableColumn("median", 8, True),
-        TableColumn("most", 8, True),
-        TableColumn("note", 4, False),
-    ]
-    rows = [_imported_row(page, cost) for cost in page.report.imported]
-    return [Block(f"measured elsewhere, not by chipmark; dollars: {DERIVED}", columns, rows)]
-
-
-def _imported_row(page: Page, cost: ImportedCost) -> list[str]:
-    result, citation = cost.result, cost.result.citation
-    what = " ".join(filter(None, (citation.benchmark, citation.scenario, result.precision)))
-    found, unit = (cost.usd_per_run, "run") if cost.usd_per_run else (cost.usd_per_1m, f"1M {result.unit[:-2]}")
-    chips = cost.accelerators if cost.accelerators is not None else result.num_accelerators
-    return [
-        f"{result.system}: {what}",
-        f"{units.count(result.value)} {result.unit}",
-        units.NOT_AVAILABLE if chips is None else str(chips),
-        unit if found else "",
-        *_three(found),
-        page.notes.refer([citation_text(result), *result.doubts, *([cost.reason] if cost.reason else [])]),
-    ]
-
-
-def citation_text(result: ImportedResult) -> str:
-    """Where a result can be looked up: publisher, title, submitter, and what its publisher asks to be said."""
-    said = result.citation
-    parts = (
-        f"{said.publisher}, {said.title}, {said.submitter}", said.division, said.category, said.suite,
-        f"entry {said.result_id}" if said.result_id else "", said.url, f"retrieved {said.retrieved}", said.trademark,
-        "inferred by its publisher, not measured" if result.inferred else "",
-    )  # fmt: skip
-    return f"{result.origin}: {', '.join(filter(None, parts))}"

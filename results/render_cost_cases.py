@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from results import units
 from results.cost_record import Cost
+from results.cost_terms import CEILING_UNITS
 from results.render import Shared, backend_text, precision_text, shape_text, shared_by
 from results.render_cost_text import Page, cost_cell, price_key, priced, several_runs
 from results.render_table import Block, TableColumn
@@ -20,7 +21,7 @@ def case_blocks(page: Page) -> list[Block]:
     """Blocks by run, price where they do not fit side by side, and workload."""
     blocks = []
     for run in page.report.runs:
-        costs = [cost for cost in page.report.cases if cost.run_id == run.run.run_id]
+        costs = [c for c in page.report.cases if c.run_id == run.run.run_id and c.item_unit not in CEILING_UNITS]
         shared = shared_by([cost.case for cost in costs])
         keys = list(dict.fromkeys(price_key(cost.price) for cost in costs))
         together = [keys] if len(keys) <= MAX_PRICE_COLUMNS else [[key] for key in keys]
@@ -47,6 +48,14 @@ def side_by_side(page: Page) -> bool:
         for run in page.report.runs
     ]
     return any(1 < count <= MAX_PRICE_COLUMNS for count in counts)
+
+
+def ceiling_notes(page: Page) -> list[str]:
+    """Which cases have no rows here because nobody buys what they do."""
+    left_out = {(c.run_id, c.case_id) for c in page.report.cases if c.item_unit in CEILING_UNITS}
+    if not left_out:
+        return []
+    return [f"no rows for {len(left_out)} cases of gemm and memory-bandwidth: ceilings of a device have no price"]
 
 
 def has_half_widths(page: Page) -> bool:

@@ -14,6 +14,8 @@ from results.price_match import MarketRange, PriceMatch
 from results.price_row import PriceRow
 from results.records import CaseSpec, Scalar
 from results.render import csv_text
+from results.render_cost_imported import CSV_COLUMNS as IMPORTED_COLUMNS
+from results.render_cost_imported import csv_row as imported_row
 
 _CASE_COLUMNS = ("workload", "workload_version", "phase", "preset", "precision", "batch_size", "backend", "device")
 _COST_FIELDS = tuple(name for name in Cost.__struct_fields__ if name not in ("run_id", "case_id", "case", "price"))
@@ -69,6 +71,7 @@ def csv_columns(report: CostReport) -> tuple[str, ...]:
         *(_RANK.values() if report.ranking else ()),
         *(_OWNED.values() if report.owned_terms else ()),
         *(_PLAN.values() if report.plans else ()),
+        *(IMPORTED_COLUMNS if report.imported else ()),
     )
 
 
@@ -92,6 +95,8 @@ def _rows(report: CostReport) -> Iterable[dict[str, Scalar]]:
         )
     for market in report.markets:
         yield _of_market(market)
+    for imported in report.imported:
+        yield imported_row(imported)
 
 
 def _key(run_id: str, case_id: str, price: PriceMatch) -> object:

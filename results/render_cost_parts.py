@@ -15,13 +15,13 @@ def request_blocks(page: Page) -> list[Block]:
     if not page.report.requests:
         return []
     columns = [
-        TableColumn("prefill and decode", 22, False),
+        TableColumn("prefill and decode", 19, False),
         *_price_column(page),
-        TableColumn("tokens", 9, True),
-        TableColumn("$/1M prompt", 9, True),
-        TableColumn("$/1M generated", 9, True),
-        TableColumn("$/1M total", 9, True),
-        TableColumn("$/1k requests", 9, True),
+        TableColumn("tokens", 8, True),
+        TableColumn("$/1M prompt", 10, True),
+        TableColumn("$/1M generated", 10, True),
+        TableColumn("$/1M total", 10, True),
+        TableColumn("$/1k requests", 10, True),
         TableColumn("prefill time", 7, True),
         TableColumn("+-", 6, True),
         TableColumn("note", 4, False),

@@ -61,7 +61,7 @@ def cost_text(runs: Sequence[str], options: Mapping[str, Any]) -> str:
     table, devices = load_layers(options["prices"]), shipped_devices()
     files = _imported_files(options["imported"])
     summaries = _summaries(runs or ([] if files else [LATEST]))
-    imported = _imported_costs(files, table, choice)
+    imported = _imported_costs(files, table, choice, question.terms, not summaries)
     priced = [run_prices(summary, table, devices, choice) for summary in summaries]
     for run in priced:
         if not run.prices:
@@ -183,18 +183,31 @@ def _imported_files(paths: Sequence[Path]) -> list[ImportedFile]:
         return []
     from results.imported_store import read_imported
 
-    return [read_imported(path) for path in dict.fromkeys(paths)]
+    files = [read_imported(path) for path in dict.fromkeys(path.resolve() for path in paths)]
+    # The same source under two names is one source.
+    return list({(file.source_sha256, file.format): file for file in files}.values())
 
 
-def _imported_costs(files: Sequence[ImportedFile], table: PriceTable, choice: PriceChoice) -> list[ImportedCost]:
-    """Costs of imported results: at the instance that is named, if it is one; else over the market."""
+def _imported_costs(
+    files: Sequence[ImportedFile], table: PriceTable, choice: PriceChoice, terms: CostTerms, alone: bool
+) -> list[ImportedCost]:
+    """Costs of imported results: at the instance that is named; else over the market.
+
+    Raises:
+        UsageError: several instances are named, or a region without one.
+    """
     if not files:
         return []
     from results.imported_cost import imported_costs
 
+    if len(choice.given) > 1:
+        raise UsageError("--imported: name one --instance, or none for the range of the market")
+    if alone and choice.region and not choice.given:
+        raise UsageError("--region with --imported needs an --instance: the range of the market is over all regions")
     pricing = choice.pricing or DEFAULT_PRICING
     price = None
-    if len(choice.given) == 1:
+    if choice.given:
         (name,) = choice.given
+        pricing = name.pricing or pricing
         price = find(table, name.provider, name.instance_type, name.region or choice.region, pricing)
-    return [cost for file in files for cost in imported_costs(file, table, pricing, price)]
+    return [cost for file in files for cost in imported_costs(file, table, pricing, price, terms)]

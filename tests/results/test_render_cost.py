@@ -224,7 +224,7 @@ def test_csv_carries_the_whole_price_in_each_row():
     report = everything()
     rows = list(csv.DictReader(io.StringIO(render_cost(report, "csv"))))
     assert tuple(rows[0]) == csv_columns(report)
-    assert len(rows) == len(report.cases) + len(report.markets) == 7
+    assert len(rows) == len(report.cases) + len(report.markets) + len(report.imported) == 8
     for row, cost in zip(rows, report.cases, strict=False):
         for name in PriceRow.__struct_fields__:
             value = getattr(cost.price.row, name)
@@ -233,8 +233,8 @@ def test_csv_carries_the_whole_price_in_each_row():
         assert row["terms_utilisation"] == "0.5"
         assert (float(row["usd_per_hour_billed"]) if cost.headline else None) == cost.usd_per_hour_billed
         assert row["warnings"] == "; ".join(cost.warnings)
-    assert (rows[-1]["basis"], rows[-1]["market_usd_per_1m_items_median"]) == ("market", "2.0")
-    assert rows[-1]["usd_per_1m_items_billed"] == ""
+    assert (rows[-2]["basis"], rows[-2]["market_usd_per_1m_items_median"]) == ("market", "2.0")
+    assert rows[-2]["usd_per_1m_items_billed"] == ""
 
 
 def test_formulae_and_control_characters_are_text():

@@ -11,10 +11,24 @@ import pytest
 from results.cost import CostQuestion, PlanTerms, RankTerms, RunPrices, cost_report
 from results.cost_record import CostReport, CostTerms
 from results.instance_record import Instance
+from results.records import Work
 from results.render_cost import MAX_ROWS, page_blocks, render_cost
 from results.render_cost_own import own_cost
 from results.render_cost_text import page_of
-from tests.results.costed import ONE_H100, OWNED, TODAY, changed, match, on_cpu, on_h100, price_row, report
+from tests.results.costed import (
+    ONE_H100,
+    OWNED,
+    TODAY,
+    changed,
+    match,
+    on_cpu,
+    on_h100,
+    price_row,
+    report,
+    run_of,
+)  # fmt: skip
+from tests.results.example_run import case
+from tests.results.scorecard_example import imported_cost, result
 from tests.results.test_cost_plan import MARKET
 from tests.results.test_render_cost import mixed_run
 
@@ -150,3 +164,52 @@ def test_the_run_of_another_chip_than_its_instance_holds_says_so_in_its_own_tabl
     assert found.notes == [
         "no cost on aws g6.xlarge: the run used NVIDIA H100 80GB HBM3, but g6.xlarge holds L4: another chip's price"
     ]
+
+
+def test_ceilings_have_no_rows_of_their_own():
+    spec = case("gemm", "infer", "bf16", device="cuda:0")
+    summary = run_of(
+        (spec, Work(items=1, item_unit="matmul", flops=1), 1000),
+        (case("resnet", "infer", "bf16", device="cuda:0"), Work(items=1, item_unit="image", flops=1), 10),
+    )
+    text = flat(report(summary, ONE_H100))
+    assert "no rows for 1 cases of gemm and memory-bandwidth" in text
+    assert "gemm/tiny" not in text
+    assert "resnet/tiny" in text
+
+
+def imported(**changes):
+    market = imported_cost(result(), **changes)
+    late = imported_cost(
+        result(quantity="latency", unit="s", value=0.1), market=None, usd_per_1m=None, accelerators=None,
+        reason="latency: dollars are of throughput and of time to train alone",
+    )  # fmt: skip
+    return CostReport(runs=(), terms=CostTerms(), cases=(), imported=(market, market, late))
+
+
+def test_dollars_of_others_have_their_provenance_once_and_the_rest_its_reason():
+    text = flat(imported())
+    assert text.count("market of H200, on_demand: $1.49 / $3 / $17.83 per accelerator-hour") == 1
+    assert text.count("MLPerf is a trademark of MLCommons") == 1
+    assert "as of 2026-05-24 to 2026-08-03" in text
+    assert "market of H200: its oldest price: this price is of 2026-05-24" in text
+    assert "imported: 2 of 3 results have dollars" in text
+    assert "latency: dollars are of throughput and of time to train alone" in text.partition("without dollars")[2]
+
+
+def test_one_price_has_one_column():
+    price = match(price_row(accelerator="H200", accelerator_memory_gib=141.0))
+    text = flat(imported(price=price, market=None, usd_per_1m=(0.5, 0.5, 0.5)))
+    assert "median" not in text
+    assert "price: aws sxm-big (8 x H200), us-east-1, on_demand: $55.04 per instance-hour, as of" in text
+
+
+def test_each_imported_cost_is_a_row_of_csv():
+    rows = csv_rows(imported())
+    assert [row["basis"] for row in rows] == ["imported"] * 3
+    first, _, late = rows
+    assert first["imported_label"] == "derived by chipmark, same chip, different machine"
+    assert [float(first[f"imported_usd_per_1m_{end}"]) for end in ("least", "median", "most")] == [0.25, 0.5, 1.0]
+    assert (first["imported_result_id"], first["imported_submitter"]) == ("6.0-0099", "Somebody")
+    assert late["imported_usd_per_1m_least"] == ""
+    assert late["imported_reason"].startswith("latency: dollars are")

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from results.cost_record import CostTerms
 from results.imported_cost import imported_costs
 from results.imported_record import DERIVED, Citation, ImportedFile, ImportedResult
 from results.price_table import PriceTable
@@ -97,7 +98,27 @@ def test_latency_power_and_energy_have_no_dollars():
     file = ImportedFile(
         format="results", source="x", source_sha256="0", imported_at="", chipmark_version="", results=results
     )
-    assert imported_costs(file, TABLE) == []
+    found = imported_costs(file, TABLE)
+    assert [(cost.usd_per_1m, cost.usd_per_run) for cost in found] == [(None, None)] * 3
+    assert found[2].reason == "energy per query: dollars are of throughput and of time to train alone"
+
+
+def test_utilisation_and_lost_time_make_it_dearer():
+    file = ImportedFile(
+        format="mlperf-inference", source="x", source_sha256="0", imported_at="", chipmark_version="",
+        results=(RESULT, TRAINING),
+    )  # fmt: skip
+    table = TABLE._replace(rows=[msgspec.structs.replace(row, pricing="spot") for row in ROWS])
+    terms = CostTerms(utilisation=0.5, lost_fraction=0.2)
+    once, run = imported_costs(file, table, "spot", terms=terms)
+    # Half of the time used, of which a fifth is lost: 2.5 times $2 an hour over 3.6 million tokens.
+    assert once.usd_per_1m[0] == pytest.approx(5 / 3.6)
+    # Eight machines for half an hour at $2; a training run holds them all the time, and a fifth is lost.
+    assert run.usd_per_run[0] == pytest.approx(8 * 0.5 * 2 / 0.8)
+    at_demand, _ = imported_costs(file, TABLE, terms=terms)
+    assert at_demand.usd_per_1m[0] == pytest.approx(4 / 3.6)  # nothing is lost that is not spot
+    alone, _ = imported_costs(file, TABLE, price=find(TABLE, "oci", "one"), terms=terms)
+    assert alone.usd_per_1m == (pytest.approx(6 / 3.6),) * 3
 
 
 def test_of_the_genuine_excerpt_mixed_and_doubtful_systems_have_no_dollars():
