@@ -201,7 +201,8 @@ def test_one_price_has_one_column():
     price = match(price_row(accelerator="H200", accelerator_memory_gib=141.0))
     text = flat(imported(price=price, market=None, usd_per_1m=(0.5, 0.5, 0.5)))
     assert "median" not in text
-    assert "price: aws sxm-big (8 x H200), us-east-1, on_demand: $55.04 per instance-hour, as of" in text
+    assert "price: aws sxm-big (8 x H200), " in text
+    assert "on_demand: $55.04 per instance-hour, as of" in text
 
 
 def test_each_imported_cost_is_a_row_of_csv():
