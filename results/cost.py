@@ -271,9 +271,7 @@ def _further_warnings(cases: Sequence[Cost], question: CostQuestion, plans: Sequ
         if left_out:
             holds = f"{question.owned.accelerators} accelerators" if question.owned.accelerators else "no accelerator"
             ran = "an accelerator" if left_out[0].attribution else "the CPU"
-            warnings.append(
-                f"owned: {question.owned.name} holds {holds}: cases that ran on {ran} have no cost there"
-            )
+            warnings.append(f"owned: {question.owned.name} holds {holds}: cases that ran on {ran} have no cost there")
     return warnings + (plan_warnings(plans, cases) if question.plan else [])
 
 

@@ -15,6 +15,7 @@ from results.record import Record
 #   1  first version
 IMPORTED_SCHEMA_VERSION = 1
 
+NOT_VERIFIED = "computed from the published times of its runs, not verified by its publisher"
 DERIVED = "derived by chipmark, same chip, different machine"
 # published: by the named publisher, with a citation. imported: measured by the user with another tool.
 Origin = Literal["published", "imported"]
@@ -66,6 +67,7 @@ class ImportedResult(Record, frozen=True, kw_only=True):
     power_scope: str = ""
     accuracy: str = ""
     inferred: bool = False  # by the publisher from another scenario, not measured
+    computed: bool = False  # by the rules from published times of runs, not verified by the publisher
     notes: str = ""  # as written there
     doubts: tuple[str, ...] = ()  # what does not fit together in the row
 

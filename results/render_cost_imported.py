@@ -7,7 +7,7 @@ from datetime import date
 
 from results import units
 from results.cost_record import CostReport
-from results.imported_record import DERIVED, ImportedCost, ImportedResult
+from results.imported_record import DERIVED, NOT_VERIFIED, ImportedCost, ImportedResult
 from results.notes import one_line
 from results.price_age import age_warning
 from results.price_match import MarketRange, PriceMatch
@@ -129,6 +129,7 @@ def citation_text(result: ImportedResult) -> str:
         f"{said.publisher}, {said.title}, {said.submitter}", said.division, said.category, said.suite,
         f"entry {said.result_id}" if said.result_id else "", said.url, f"retrieved {said.retrieved}",
         "inferred by its publisher, not measured" if result.inferred else "",
+        NOT_VERIFIED if result.computed else "",
     )  # fmt: skip
     return f"{result.origin}: {', '.join(filter(None, parts))}"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from results import units
-from results.imported_record import ImportedFile, ImportedResult
+from results.imported_record import NOT_VERIFIED, ImportedFile, ImportedResult
 from results.imports.same_results import num_measurements
 from results.notes import Notes, one_line
 from results.record import Record
@@ -61,17 +61,26 @@ def _row(result: ImportedResult, notes: Notes) -> list[str]:
     said = [citation_text(cited), *result.doubts]
     if result.inferred:
         said.append("inferred by its publisher from another scenario, not measured")
+    if result.computed:
+        said.append(NOT_VERIFIED)
     if result.device is None and result.accelerator:
         said.append(f"no row of the device table: {result.device_reason}")
     if result.power_w is not None:
         said.append(f"power {units.count(result.power_w)} W: {result.power_scope}")
+    elif result.power_scope:
+        said.append(f"of: {result.power_scope}")
     if result.notes:
         said.append(f"its notes: {result.notes}")
     texts = (
         str(result.row), result.system, _accelerators(result),
-        " ".join(filter(None, (cited.benchmark, cited.scenario))), value_text(result), result.precision,
+        " ".join(filter(None, (cited.benchmark, cited.scenario, _phase(result)))), value_text(result), result.precision,
     )  # fmt: skip
     return [*map(one_line, texts), notes.refer(said)]
+
+
+def _phase(result: ImportedResult) -> str:
+    """Where it is not said by what was published anyway."""
+    return (result.phase or "") if result.origin == "imported" else ""
 
 
 def _accelerators(result: ImportedResult) -> str:

@@ -16,10 +16,11 @@ from results.scorecard_record import Cell, DeviceScorecards, Scorecard, Scorecar
 from results.scorecard_rows import ROWS
 
 # Kind -> the mark behind a number; an empty cell has n/a and the number of a note.
-MARKS: Mapping[str, str] = {"measured": "m", "derived": "d", "published": "p", "empty": ""}
+MARKS: Mapping[str, str] = {"measured": "m", "derived": "d", "published": "p", "imported": "i", "empty": ""}
 LEGEND = (
     "m: measured by chipmark on this device; d: derived by chipmark from such a number, or from the published one "
     "beside it, and the price table or the device table; p: published by somebody else, cited in the note; "
+    "i: measured by the user with another tool; "
     "!: of an invalid result, not to be compared; n/a: not known, for the reason in the note"
 )
 APART = "published and imported results stand in cards of their own: they are not compared with chipmark's"
@@ -152,7 +153,7 @@ def _lines(card: Scorecard | None, notes: Notes) -> list[tuple[str, str, str]]:
 
 def _cell_notes(cell: Cell) -> list[str]:
     """Why it is empty, what is to be known of it, and for what is not chipmark's own its source."""
-    cited = [cell.source] if cell.source and cell.kind in ("published", "derived") else []
+    cited = [cell.source] if cell.source and cell.kind in ("published", "imported", "derived") else []
     return [text for text in (cell.reason, *cell.notes, *cited) if text]
 
 

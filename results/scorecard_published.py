@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from results.imported_record import Citation, ImportedCost, ImportedResult
+from results.imported_record import NOT_VERIFIED, Citation, ImportedCost, ImportedResult
 from results.scorecard_dollars import market_text, price_text
-from results.scorecard_record import Cell, Scorecard
+from results.scorecard_record import Cell, CellKind, Scorecard
 from results.scorecard_rows import Mode
 
 # Row of the scorecard for each quantity that can be published.
@@ -51,22 +51,52 @@ def published_card(published: Published) -> Scorecard:
     citation = first.citation
     mode = _mode(first)
     cells = {ROW_OF[result.quantity]: _cell(result) for result in published.results}
-    if first.power_w is not None and "power" not in cells:
-        cells["power"] = Cell(
-            kind="published", value=first.power_w, unit="W", source=_source(first), notes=_scope(first)
-        )
+    if "power" not in cells:
+        cells.update(_power(published.results))
     for cost in published.costs:
         cells.update(_dollars(cost, mode))
     return Scorecard(
         mode=mode,
         origin=first.origin,
-        workload=", ".join(filter(None, (citation.title, citation.benchmark, citation.scenario, citation.division))),
+        workload=", ".join(
+            filter(
+                None,
+                (
+                    citation.title,
+                    citation.benchmark,
+                    citation.scenario,
+                    (first.phase or "") if first.origin == "imported" else "",
+                    citation.division,
+                ),
+            )
+        ),
         precision=first.precision or "not stated",
         batch_size=first.batch_size,
         backend=first.software or "not stated",
         cells=cells,
         notes=tuple(dict.fromkeys(_notes(published))),
     )
+
+
+def _power(results: Sequence[ImportedResult]) -> dict[str, Cell]:
+    """The power that was metered with a result; that of another result of the card stands in the notes."""
+    metered = [result for result in results if result.power_w is not None]
+    if not metered:
+        return {}
+    first, *others = metered
+    notes = [*_scope(first), f"metered with {first.quantity.replace('_', ' ')}"]
+    notes += [
+        f"{other.power_w:g} W {' '.join(_scope(other))} with {other.quantity.replace('_', ' ')}"
+        for other in others
+        if (other.power_w, other.power_scope) != (first.power_w, first.power_scope)
+    ]
+    return {"power": Cell(kind=_kind(first), value=first.power_w, unit="W", source=_source(first), notes=tuple(notes))}
+
+
+def _kind(result: ImportedResult) -> CellKind:
+    if result.origin == "imported":
+        return "imported"
+    return "derived" if result.computed else "published"
 
 
 def citation_text(citation: Citation) -> str:
@@ -85,7 +115,7 @@ def _key(result: ImportedResult) -> tuple[object, ...]:
     return (
         result.origin, _mode(result), cited.publisher, cited.title, cited.submitter, cited.division, cited.category,
         cited.benchmark, cited.scenario, cited.result_id, result.system, result.accelerator, result.num_nodes,
-        result.num_accelerators, result.precision, result.batch_size, result.software,
+        result.num_accelerators, result.precision, result.batch_size, result.software, result.phase,
     )  # fmt: skip
 
 
@@ -103,7 +133,11 @@ def _cell(result: ImportedResult) -> Cell:
         notes.append("inferred by its publisher from another scenario, not measured")
     if result.value_per_accelerator is not None:
         notes.append(f"of the whole system; {result.value_per_accelerator:.4g} {result.unit} for each accelerator")
-    return Cell(kind="published", value=result.value, unit=result.unit, source=_source(result), notes=tuple(notes))
+    if result.computed:
+        notes.append(NOT_VERIFIED)
+    if result.quantity in ("power", "energy_per_query"):
+        notes += _scope(result)
+    return Cell(kind=_kind(result), value=result.value, unit=result.unit, source=_source(result), notes=tuple(notes))
 
 
 def _scope(result: ImportedResult) -> tuple[str, ...]:

@@ -9,8 +9,8 @@ from results.record import Record
 SCORECARD_SCHEMA_VERSION = 1
 
 # measured: by chipmark, on this device. derived: from measured numbers and the price table or the device table.
-# published: by somebody else, cited. empty: neither, for the reason given.
-CellKind = Literal["measured", "derived", "published", "empty"]
+# published: by somebody else, cited. imported: by the user with another tool. empty: neither, for the reason given.
+CellKind = Literal["measured", "derived", "published", "imported", "empty"]
 
 
 # chipmark: our own. published: of others, cited. imported: measured by the user with another tool.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+import sys
 
 MAX_SHOWN = 40  # characters of a cell in a message
 _THOUSANDS = re.compile(r"[+-]?\d{1,3}([,' ]\d{3})+(\.\d*)?")
@@ -85,3 +86,14 @@ def _number(cell: object, column: str) -> float:
         return float(plain)
     except ValueError:
         raise CellError(f"column {column}: {shown(cell)} is not a number") from None
+
+
+def sane(value: float | None, column: str) -> float | None:
+    """``value`` after conversions, if a file can hold it and it still means something.
+
+    Raises:
+        CellError: it became infinite, zero, or so small that its digits are lost.
+    """
+    if value is not None and not (sys.float_info.min <= value < math.inf):
+        raise CellError(f"column {column}: is too large or too small to be a result once it is converted")
+    return value

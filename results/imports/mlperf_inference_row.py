@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from results.device_table import DeviceTable
 from results.imported_record import Citation, ImportedResult
-from results.imports.cells import CellError, count, flag, positive, shown, text
+from results.imports.cells import CellError, count, flag, positive, sane, shown, text
 from results.imports.mlperf_system import Chips, Published, chips_of
 from results.imports.mlperf_terms import (
     DIVISIONS,
@@ -124,6 +124,8 @@ def _result(
     share, reason = None, "" if unit.quantity != "throughput" else chips.per_chip_reason
     if unit.quantity == "throughput" and not reason and chips.num_accelerators:
         share = value * unit.factor / chips.num_accelerators
+    sane(value * unit.factor, "result")
+    sane(share, "result")
     return ImportedResult(
         quantity=unit.quantity,
         value=value * unit.factor,

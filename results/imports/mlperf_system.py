@@ -6,14 +6,13 @@ import re
 from typing import NamedTuple
 
 from results.device_table import DeviceTable
+from results.imports.power_limits import another_part, limits_in
 from results.published_names import match_published
 
 _NO_ACCELERATOR = {"", "n/a", "na", "none", "-", "0"}
 _SEVERAL = re.compile(r",|;|\+|&|/(?!a\b)|\band\b|\(x ?\d+\).*\(x ?\d+\)", re.IGNORECASE)
 _COUNT_IN_NAME = re.compile(r"\(x ?(\d+)\)|^(\d+) ?x ", re.IGNORECASE)
 _COUNT_IN_SYSTEM = re.compile(r"(?:^|[_ ,(-])(\d+) ?x ?([A-Za-z]+\d+[A-Za-z0-9]*)", re.IGNORECASE)
-_POWER_CAP = re.compile(r"power[ _-]?cap\w*[ _-]*(\d+ ?k?w)?", re.IGNORECASE)
-_POWER_LIMIT = re.compile(r"(\d+) ?W TGP|TGP (\d+) ?W", re.IGNORECASE)
 # The number in the name of a slice counts cores, of which a TPU v5p chip has two.
 _V5P_SLICE = re.compile(r"v5p-(\d+)", re.IGNORECASE)
 
@@ -54,7 +53,7 @@ def chips_of(published: Published, devices: DeviceTable) -> Chips:
         return _none(published)
     number, doubts = _number(published)
     reason = "" if number else "the row does not say how many accelerators the system has"
-    device, device_reason = _device(published, devices)
+    device, device_reason, limits = _device(published, devices)
     mixed = _SEVERAL.search(name) is not None
     unclear = f"the number of accelerators is in doubt: {doubts[0]}" if doubts else reason
     if mixed:
@@ -67,7 +66,7 @@ def chips_of(published: Published, devices: DeviceTable) -> Chips:
         num_accelerators=number,
         num_accelerators_reason=reason or (unclear if doubts else ""),
         per_chip_reason=unclear,
-        doubts=(*doubts, *_limits(published, device, devices)),
+        doubts=(*doubts, *limits),
     )
 
 
@@ -107,35 +106,22 @@ def _count_by_name(published: Published) -> int | None:
         return None
     found = _COUNT_IN_NAME.search(published.accelerator)
     if found:
-        return int(found[1] or found[2])
+        named = int(found[1] or found[2])
+        return named if named != published.per_node else None
     parts = _COUNT_IN_SYSTEM.findall(published.platform)
     own = [int(count) for count, part in parts if part.lower() in published.accelerator.lower()]
-    # A platform often names what is in one node.
+    # A name often tells what is in one node.
     return own[0] if len(own) == 1 and own[0] != published.per_node else None
 
 
-def _device(published: Published, devices: DeviceTable) -> tuple[str | None, str]:
+def _device(published: Published, devices: DeviceTable) -> tuple[str | None, str, list[str]]:
+    """The row, why there is none, and what is to be said of its power."""
     found = match_published(devices, published.accelerator)
+    limits = limits_in((published.accelerator, published.system, published.platform, published.notes))
     if found.row is None:
-        return None, found.reason
-    cap = _power_cap(published)
-    if cap:
-        return None, f"{cap!r}: not the configuration of {found.row.device} in the device table"
-    return found.row.device, ""
-
-
-def _power_cap(published: Published) -> str:
-    texts = (published.accelerator, published.system, published.platform, published.notes)
-    found = next((match for text in texts if (match := _POWER_CAP.search(text))), None)
-    return found[0].strip() if found else ""
-
-
-def _limits(published: Published, device: str | None, devices: DeviceTable) -> list[str]:
-    """Power limits that are not those of the part."""
-    cap = _power_cap(published)
-    doubts = [f"{cap!r}: the accelerators ran with another power limit"] if cap else []
-    tdp_w = devices.rows[device].tdp_w if device else None
-    found = _POWER_LIMIT.search(published.notes)
-    if found and tdp_w and float(found[1] or found[2]) != tdp_w:
-        doubts.append(f"run at {found[1] or found[2]} W for each accelerator, where {device} is rated at {tdp_w:g} W")
-    return doubts
+        said = [
+            f"{limit.words!r}: the accelerators ran with another power limit" for limit in limits if not limit.stated
+        ]
+        return None, found.reason, said
+    reason, doubts = another_part(limits, found.row.device, found.row.tdp_w)
+    return (None if reason else found.row.device), reason, doubts

@@ -9,9 +9,11 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+import msgspec
+
 from results.device_table import DeviceTable
 from results.imported_record import Citation, ImportedResult, Refusal
-from results.imports.cells import CellError, count, positive, shown, text
+from results.imports.cells import CellError, count, positive, sane, shown, text
 from results.imports.mlperf_inference import Imported, refuse_none
 from results.imports.mlperf_system import Published, chips_of
 from results.imports.mlperf_terms import DIVISIONS, PUBLISHER, TRADEMARK, Retrieval
@@ -96,16 +98,20 @@ def _derived(line: Line, cited: Retrieval, devices: DeviceTable) -> ImportedResu
         notes="",
     )
     citation = _citation(line, cells["benchmark"], title, cells["status"], cited)
-    return _result(line, citation, _score(cells), published, devices)
+    # Such files are made out of the publisher's logs, and hold no scores of its own.
+    found = _result(line, citation, _score(cells), published, devices)
+    return msgspec.structs.replace(found, computed=True)
 
 
 def _score(cells: dict[str, Any]) -> _Score:
     """The stated score; what the runs give is checked against it, and stands in where it is not stated."""
     computed, doubts = _computed(cells)
+    if _factor(cells) < 1:
+        doubts.append(f"a scaling factor of {_factor(cells):g}, which may only be 1 or more")
     if not cells["score_minutes"]:
         if computed is None:
             raise CellError("column score_minutes: is empty, and there are no run_minutes that give a score")
-        return _Score(computed, [*doubts, "no score is stated: computed by chipmark from the times of its runs"])
+        return _Score(computed, [*doubts, "no score is stated: taken from the times of its runs"])
     stated = positive(cells["score_minutes"], "score_minutes")
     if computed is not None and abs(computed - stated) > _ROUNDING_MINUTES * max(1.0, _factor(cells)):
         doubts.append(f"stated as {stated:g} min, but its runs give {computed:.4f} min")
@@ -113,7 +119,7 @@ def _score(cells: dict[str, Any]) -> _Score:
 
 
 def _factor(cells: dict[str, Any]) -> float:
-    """What a score is multiplied by, because it converged faster than the reference."""
+    """What a score is multiplied by, because it converged faster than the reference; it only makes a score worse."""
     return positive(cells["rcp_scaling_factor"] or "1", "rcp_scaling_factor")
 
 
@@ -191,6 +197,7 @@ def _result(
     line: Line, citation: Citation, score: _Score, published: Published, devices: DeviceTable
 ) -> ImportedResult:
     chips = chips_of(published, devices)
+    sane(score.minutes * S_PER_MINUTE, "score")
     doubts = [*score.doubts, *chips.doubts]
     if citation.division != "closed":
         doubts.append(f"{citation.division} division: not comparable with results of the closed division")

@@ -5,14 +5,16 @@ For chips whose vendor's tool alone can run them. The template is ``configs/impo
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from results.device_table import DeviceTable
 from results.errors import UsageError, did_you_mean
 from results.imported_record import Citation, ImportedResult
-from results.imports.cells import CellError
+from results.imports.cells import CellError, sane
 from results.imports.mlperf_inference import Imported, refuse_none
 from results.imports.mlperf_terms import Retrieval
+from results.imports.power_limits import another_part, limits_in
 from results.imports.source_file import SourceFile, csv_lines
 from results.imports.template_cells import PARSERS, unit_of
 from results.published_names import match_published
@@ -44,7 +46,7 @@ def read_template(source: SourceFile, cited: Retrieval, devices: DeviceTable) ->
         try:
             if line.problem:
                 raise CellError(line.problem)
-            values = {name: parse(line.cells[name], name) for name, parse in PARSERS.items()}
+            values = _parsed(line.cells)
             before = seen.setdefault(tuple(values[name] for name in _SAME), line.number)
             if before != line.number:
                 raise CellError(f"is of the same measurement as row {before}")
@@ -56,6 +58,52 @@ def read_template(source: SourceFile, cited: Retrieval, devices: DeviceTable) ->
     _refuse(source, errors)
     refuse_none(source, found, [])
     return Imported(tuple(found), ())
+
+
+def _parsed(cells: Mapping[str, Any]) -> dict[str, Any]:
+    """All cells of a row.
+
+    Raises:
+        CellError: names every cell that is wrong.
+    """
+    values, wrong = {}, []
+    for name, parse in PARSERS.items():
+        try:
+            values[name] = parse(cells[name], name)
+        except CellError as error:
+            wrong.append(str(error))
+    if wrong:
+        raise CellError("; ".join(wrong))
+    return values
+
+
+def _device(values: Mapping[str, Any], devices: DeviceTable) -> tuple[str | None, str, list[str]]:
+    """The row of the device table, why there is none, and doubts."""
+    matched = match_published(devices, values["device"])
+    row = devices.rows.get(values["device"]) or matched.row
+    if row is None:
+        return None, matched.reason, []
+    if _maker(values["vendor"]) != _maker(row.vendor):
+        return None, f"{row.device} is made by {row.vendor}, and the row says {values['vendor']}", []
+    limits = limits_in((values["device"], values["workload_notes"], values["notes"], values["tool_version"]))
+    reason, doubts = another_part(limits, row.device, row.tdp_w)
+    return (None if reason else row.device), reason, doubts
+
+
+# Other names of makers in the device table.
+_MAKERS = {
+    "amazon": "aws",
+    "amazon web services": "aws",
+    "google cloud": "google",
+    "habana": "intel",
+    "horizon robotics": "horizon",
+}
+
+
+def _maker(name: str) -> str:
+    plain = " ".join(name.lower().replace(",", " ").replace(".", " ").split())
+    plain = plain.removesuffix(" inc").removesuffix(" corporation").removesuffix(" corp")
+    return _MAKERS.get(plain, plain)
 
 
 def _refuse(source: SourceFile, errors: list[str]) -> None:
@@ -74,8 +122,9 @@ def _result(number: int, values: dict[str, Any], cited: Retrieval, devices: Devi
         raise CellError(f"column power_scope: must say what the {values['quantity']} is of: wall, board, chip, ...")
     chips = values["num_accelerators"]
     shared = values["quantity"] == "throughput"
-    matched = match_published(devices, values["device"])
-    row = devices.rows.get(values["device"]) or matched.row
+    device, reason, doubts = _device(values, devices)
+    sane(value, "value")
+    sane(value / chips if chips and shared else None, "value")
     unsaid = "the row does not say how many accelerators it is of"
     return ImportedResult(
         row=number,
@@ -87,8 +136,9 @@ def _result(number: int, values: dict[str, Any], cited: Retrieval, devices: Devi
         citation=_citation(values, cited),
         system=f"{values['vendor']} {values['device']}",
         accelerator=values["device"],
-        device=row.device if row else None,
-        device_reason="" if row else matched.reason,
+        device=device,
+        device_reason=reason,
+        doubts=tuple(doubts),
         num_accelerators=chips,
         num_accelerators_reason="" if chips else unsaid,
         value_per_accelerator=value / chips if chips and shared else None,

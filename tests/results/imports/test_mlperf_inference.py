@@ -177,7 +177,7 @@ def test_the_open_division_is_flagged_with_its_model(tmp_path):
         ({"compliance": 0}, "did not pass the compliance tests"),
         ({"Details": "https://github.com/mlcommons/submissions_inference_v6.0/tree/main/x"},
          "points at submissions_inference_v6.0"),
-        ({"Notes": "H100 TGP 500W"}, "run at 500 W for each accelerator, where H100 is rated at 700 W"),
+        ({"Notes": "H100 TGP 500W"}, "'TGP 500W': not run as the H100 of the device table, rated at 700 W"),
     ],
 )  # fmt: skip
 def test_what_does_not_fit_together_is_a_doubt(tmp_path, cells, doubt):
@@ -190,7 +190,7 @@ def test_a_power_cap_is_another_configuration(tmp_path):
     result = only(json_file(tmp_path, cells))
     assert result.device is None
     assert "Power Cap 1000W" in result.device_reason
-    assert "another power limit" in result.doubts[0]
+    assert "not run as the MI300X of the device table, rated at 750 W" in result.doubts[0]
 
 
 def test_unknown_columns_are_passed_over_and_missing_ones_named(tmp_path):

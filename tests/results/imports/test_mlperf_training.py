@@ -96,7 +96,7 @@ def test_rounding_is_no_difference(tmp_path):
 def test_a_score_that_is_not_stated_is_computed_and_said_to_be(tmp_path):
     result = only(changed(tmp_path, score_minutes=""))
     assert result.value == pytest.approx(1080)
-    assert result.doubts == ("no score is stated: computed by chipmark from the times of its runs",)
+    assert result.doubts == ("no score is stated: taken from the times of its runs",)
 
 
 @pytest.mark.parametrize(
@@ -164,3 +164,19 @@ def test_a_run_that_failed_is_the_slowest(minutes):
 def test_four_are_dropped_at_each_end_of_unet3d():
     assert olympic_mean([1, 2, 3, 4, 10, 20, 30, 40, 50], 0, 4) == 10
     assert olympic_mean([1, 2, 3, 4, 10, 20], 3, 4) == 10  # of the slow ones only 20 is left to drop
+
+
+def test_scores_of_the_derived_layout_are_computed_and_not_the_publishers(tmp_path):
+    assert only(changed(tmp_path)).computed
+    assert not only(csv_file(tmp_path, WIDE), "v5.0").computed
+
+
+def test_a_factor_that_makes_a_score_better_is_a_doubt(tmp_path):
+    result = only(changed(tmp_path, rcp_scaling_factor="0.5", score_minutes="6"))
+    assert result.doubts == ("a scaling factor of 0.5, which may only be 1 or more",)
+
+
+def test_a_score_that_overflows_is_refused_by_its_row(tmp_path):
+    path = changed(tmp_path, score_minutes="1e308", run_minutes="")
+    with pytest.raises(UsageError, match="too large or too small"):
+        training(path)

@@ -178,3 +178,10 @@ def test_every_column_and_unit_is_documented():
     assert set(COLUMNS) <= documented
     (units,) = re.findall(r"^Units: (.*?)\. Stored", text, re.MULTILINE | re.DOTALL)
     assert " ".join(units.split()) == "; ".join(f"{quantity} {', '.join(known)}" for quantity, known in UNITS.items())
+
+
+def test_all_wrong_cells_of_a_row_are_named(tmp_path):
+    with pytest.raises(UsageError) as error:
+        read(write(tmp_path, quantity="speed", value="fast", date="soon"))
+    for column in ("quantity", "value", "date"):
+        assert f"column {column}" in str(error.value)
