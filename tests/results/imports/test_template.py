@@ -182,6 +182,27 @@ def test_every_column_and_unit_is_documented():
 
 def test_all_wrong_cells_of_a_row_are_named(tmp_path):
     with pytest.raises(UsageError) as error:
-        read(write(tmp_path, quantity="speed", value="fast", date="soon"))
+        template(template_file(tmp_path, {"quantity": "speed", "value": "fast", "date": "soon"}))
     for column in ("quantity", "value", "date"):
         assert f"column {column}" in str(error.value)
+
+
+@pytest.mark.parametrize(("cells", "reason"), [
+    ({"device": "A10", "vendor": "Apple"}, "A10 is made by NVIDIA, and the row says Apple"),
+    ({"notes": "power cap 400 W"}, "'power cap 400 W': not the configuration of Gaudi3 in the device table"),
+    ({"notes": "MIG 1g.10gb slice"}, "'MIG': not the configuration of Gaudi3 in the device table"),
+])  # fmt: skip
+def test_what_is_another_part_has_no_row(tmp_path, cells, reason):
+    (result,) = template(template_file(tmp_path, cells)).results
+    assert (result.device, result.device_reason) == (None, reason)
+
+
+@pytest.mark.parametrize("vendor", ["Intel", "intel corporation", "Habana"])
+def test_makers_have_several_names(tmp_path, vendor):
+    (result,) = template(template_file(tmp_path, {"vendor": vendor})).results
+    assert result.device == "Gaudi3"
+
+
+def test_what_overflows_when_it_is_converted_is_refused_by_its_row(tmp_path):
+    with pytest.raises(UsageError, match="row 2: column value: is too large or too small"):
+        template(template_file(tmp_path, {"quantity": "power", "unit": "kW", "value": "1e308", "power_scope": "wall"}))
