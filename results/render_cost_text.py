@@ -10,6 +10,7 @@ from results.cost_record import Basis, Cost, CostReport
 from results.notes import Notes, one_line
 from results.price_match import PriceMatch
 from results.pricing import region_text
+from results.render import shared_by
 
 BASIS_TEXT: Mapping[Basis, str] = {
     "rented_here": "the run was made there",
@@ -154,8 +155,11 @@ def labels(report: CostReport) -> dict[tuple[str, str], str]:
 
 
 def row_label(report: CostReport, run_id: str, label: str) -> str:
-    """A case's name, with its run where there are several."""
-    return one_line(f"{label}, {run_id}" if several_runs(report) else label)
+    """A case's name, without options that the header gives for all cases, with its run where there are several."""
+    cases = [cost.case for cost in report.cases if cost.run_id == run_id]
+    common = shared_by(cases).options_text if cases else ""
+    plain = label.removesuffix(f" {common}") if common else label
+    return one_line(f"{plain}, {run_id}" if several_runs(report) else plain)
 
 
 def distinct(texts: Iterable[str]) -> list[str]:
