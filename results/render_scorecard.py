@@ -160,7 +160,12 @@ def _cell_notes(cell: Cell) -> list[str]:
 def _general(report: ScorecardReport) -> list[str]:
     origins = {card.origin for device in report.devices for card in (*device.training, *device.inference)}
     apart = [APART] if origins - {"chipmark"} else []
-    return [LEGEND, *apart, *(one_line(f"warning: {text}") for text in report.warnings)]
+    terms = report.terms
+    used = (
+        f"dollars: the measured rate is kept up {units.percent(terms.utilisation)} of the rented time "
+        f"(utilisation {terms.utilisation:g}); {units.percent(terms.lost_fraction)} of spot time is taken to be lost"
+    )
+    return [LEGEND, used, *apart, *(one_line(f"warning: {text}") for text in report.warnings)]
 
 
 def _last_line(report: ScorecardReport) -> str:

@@ -44,6 +44,7 @@ def scorecards(
     placed += [_published(group, table) for group in published_groups(results, report.imported)]
     return ScorecardReport(
         run_ids=tuple(dict.fromkeys(summary.run.run_id for summary in summaries)),
+        terms=report.terms,
         devices=tuple(_by_device(placed)),
         warnings=tuple(dict.fromkeys((*report.warnings, *_refused(imported)))),
     )

@@ -62,7 +62,10 @@ def _priced(priced: list[tuple[Cost, float]], name: str, unit: str) -> Cell:
     (cost, value), *others = priced
     share = f", attributed {cost.attribution}" if cost.headline == "attributed" and cost.attribution else ""
     notes = [_WHAT_IF] if cost.basis == "what_if" else []
-    notes += [f"at {price_text(other.price)}: ${usd:.4g}" for other, usd in others]
+    notes += [
+        f"at {price_text(other.price)}: ${usd:.4g}" + (f"; {_WHAT_IF}" if other.basis == "what_if" else "")
+        for other, usd in others
+    ]
     return Cell(
         kind="derived",
         value=value,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
+from results.cost_record import CostTerms
 from results.record import Record
 
 SCORECARD_SCHEMA_VERSION = 1
@@ -64,5 +65,6 @@ class ScorecardReport(Record, frozen=True, kw_only=True):
 
     schema_version: int = SCORECARD_SCHEMA_VERSION
     run_ids: tuple[str, ...]
+    terms: CostTerms = CostTerms()  # of the dollars
     devices: tuple[DeviceScorecards, ...]
     warnings: tuple[str, ...] = ()

@@ -108,7 +108,8 @@ def test_dollars_are_derived_and_name_their_price(tmp_path: Path, table: DeviceT
     # The machine it was measured on comes first, though it is named last.
     assert (cells["usd_per_1m"].value, cells["usd_per_1m"].unit) == (4.0, "$/1M generated token")
     assert cells["usd_per_1m"].notes == (
-        "at azure big (8 x H100), us-east-1, on_demand, $55.04 per instance-hour, as of 2026-11-01: $9",
+        "at azure big (8 x H100), us-east-1, on_demand, $55.04 per instance-hour, as of 2026-11-01: $9; "
+        "what if: the same accelerator rented elsewhere, measured on another machine",
     )
     prompt = cells["usd_per_1m_prompt_tokens"]
     assert (prompt.kind, prompt.value, prompt.low, prompt.high) == ("derived", None, 1.0, 3.0)

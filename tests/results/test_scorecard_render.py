@@ -12,6 +12,7 @@ import msgspec
 import pytest
 from rich.cells import cell_len
 
+from results.cost_record import CostTerms
 from results.device_table import load_devices
 from results.records import Device
 from results.render import FORMATS
@@ -125,3 +126,9 @@ def test_nothing_at_all_is_a_report_too() -> None:
     empty = ScorecardReport(run_ids=(), devices=())
     assert "0 devices, 0 training and 0 inference scorecards" in render_scorecards(empty, "table")
     assert render_scorecards(empty, "csv").splitlines() == [",".join(CSV_COLUMNS)]
+
+
+def test_how_much_of_the_rented_time_works_is_always_said(tmp_path: Path) -> None:
+    cards = msgspec.structs.replace(small(tmp_path / "run"), terms=CostTerms(utilisation=0.5, lost_fraction=0.2))
+    text = " ".join(render_scorecards(cards, "table").split())
+    assert "kept up 50.0 % of the rented time (utilisation 0.5); 20.0 % of spot time is taken to be lost" in text
