@@ -64,6 +64,8 @@ def read_imported(path: Path) -> ImportedFile:
     try:
         if path.is_dir():
             raise UsageError(f"{path}: a folder, not a file of imported results")
+        if path.exists() and not path.is_file():
+            raise UsageError(f"{path}: is no plain file, and so not a file of imported results")
         if path.stat().st_size > MAX_BYTES:
             raise UsageError(f"{path}: larger than {MAX_BYTES // 2**20} MiB: not a file of imported results")
         content = path.read_bytes()

@@ -38,9 +38,11 @@ def read_source(path: Path) -> SourceFile:
     """Read a file of text.
 
     Raises:
-        UsageError: it is missing, too large, or not UTF-8 text.
+        UsageError: it is missing, no plain file (a pipe may never end), too large, or not UTF-8 text.
     """
     try:
+        if path.exists() and not path.is_file() and not path.is_dir():
+            raise UsageError(f"{path}: is no plain file; save it as CSV or JSON first")
         with open(path, "rb") as file:
             content = file.read(MAX_BYTES + 1)
     except (OSError, ValueError) as error:

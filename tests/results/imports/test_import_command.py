@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
 import subprocess
 import sys
 from contextlib import redirect_stderr, redirect_stdout
@@ -14,6 +15,7 @@ import pytest
 from harness.cli import main
 from results.errors import UsageError
 from results.imported_store import is_imported, read_imported
+from results.imports.source_file import read_source
 from results.render_imported import NOT_OURS
 from tests.results.imports.given import INFERENCE_EXCERPT, JSON_ROW, TRAINING_EXCERPT, json_file, template_file
 
@@ -205,3 +207,14 @@ def test_help_imports_nothing_heavy():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
     assert done.stdout.strip().endswith("[]")
+
+
+@pytest.mark.parametrize("name", ["pipe", "/dev/zero"])
+def test_a_pipe_or_an_endless_file_cannot_hold_anybody_up(tmp_path, name):
+    path = tmp_path / name
+    if name == "pipe":
+        os.mkfifo(path)
+    with pytest.raises(UsageError, match="is no plain file"):
+        read_source(path)
+    with pytest.raises(UsageError, match="is no plain file"):
+        read_imported(path)
