@@ -10,6 +10,7 @@ import msgspec
 
 from results.errors import OutputError, UsageError
 from results.imported_record import IMPORTED_SCHEMA_VERSION, ImportedFile, ImportedResult
+from results.store_writer import write_atomically
 from results.write_once import write_once
 
 IMPORTS_FOLDER = Path("chipmark-imports")
@@ -17,7 +18,7 @@ MAX_BYTES = 512 * 2**20
 
 
 def write_imported(path: Path, imported: ImportedFile) -> bool:
-    """Store ``imported``; whatever else is at ``path`` stays.
+    """Store ``imported``; whatever else is at ``path`` stays, but for an earlier import of the same source.
 
     Returns:
         False if the same results are there already; when they were imported does not count.
@@ -34,8 +35,13 @@ def write_imported(path: Path, imported: ImportedFile) -> bool:
     try:
         write_once(path, content)
     except FileExistsError:
-        if path.is_file() and _same(path, imported):
+        there = _there(path)
+        if there is not None and _same(there, imported):
             return False
+        if there is not None and (there.source_sha256, there.format) == (imported.source_sha256, imported.format):
+            # The same source with a better citation, or read by a better chipmark.
+            _replace(path, content)
+            return True
         raise UsageError(f"{path}: is there already, with other content: give another --out, or move it") from None
     except (OSError, ValueError) as error:
         raise _cannot_write(path, error) from None
@@ -46,11 +52,22 @@ def _cannot_write(path: Path, error: Exception) -> OutputError:
     return OutputError(f"{path}: cannot be written: {getattr(error, 'strerror', None) or error}")
 
 
-def _same(path: Path, imported: ImportedFile) -> bool:
+def _replace(path: Path, content: bytes) -> None:
     try:
-        there = read_imported(path)
+        write_atomically(path, content)
+    except (OSError, ValueError) as error:
+        raise _cannot_write(path, error) from None
+
+
+def _there(path: Path) -> ImportedFile | None:
+    """What is stored at ``path``, if it is a file of imported results."""
+    try:
+        return read_imported(path) if path.is_file() else None
     except UsageError:
-        return False
+        return None
+
+
+def _same(there: ImportedFile, imported: ImportedFile) -> bool:
     same = {"imported_at": there.imported_at, "chipmark_version": there.chipmark_version}
     return msgspec.structs.replace(imported, **same) == there
 

@@ -50,11 +50,12 @@ def test_the_same_again_changes_nothing_and_other_content_is_refused(stored):
     before = stored.read_bytes()
     code, out, _ = call("import", "mlperf-inference", INFERENCE_EXCERPT, "--retrieved", "2026-07-24")
     assert (code, "was there already" in out) == (0, True)
-    code, _, err = call("import", "mlperf-inference", INFERENCE_EXCERPT, "--retrieved", "2026-07-25")
-    assert (code, "is there already, with other content" in err) == (2, True)
     code, _, err = call("import", "mlperf-training", TRAINING_EXCERPT, "--out", stored)
-    assert code == 2
+    assert (code, "is there already, with other content" in err) == (2, True)
     assert stored.read_bytes() == before
+    # The same source, better cited, takes its place.
+    assert call("import", "mlperf-inference", INFERENCE_EXCERPT, "--retrieved", "2026-07-25")[0] == 0
+    assert {result.citation.retrieved for result in read_imported(stored).results} == {"2026-07-25"}
     assert [path.name for path in stored.parent.iterdir()] == [stored.name]
 
 
