@@ -54,7 +54,7 @@ def published_card(published: Published) -> Scorecard:
     if "power" not in cells:
         cells.update(_power(published.results))
     for cost in published.costs:
-        cells.update(_dollars(cost, mode))
+        cells.update(_dollars(cost))
     return Scorecard(
         mode=mode,
         origin=first.origin,
@@ -144,16 +144,22 @@ def _scope(result: ImportedResult) -> tuple[str, ...]:
     return (f"of {result.power_scope}",) if result.power_scope else ()
 
 
-def _dollars(cost: ImportedCost, mode: Mode) -> dict[str, Cell]:
-    """Dollars are ours: derived, and labelled so that nobody takes them for a result of the publisher."""
+def _dollars(cost: ImportedCost) -> dict[str, Cell]:
+    """Dollars are ours: derived, and labelled so that nobody takes them for a result of the publisher.
+
+    Quantities that never have dollars take no row of those that do.
+    """
+    if cost.result.quantity not in ("throughput", "time_to_train"):
+        return {}
     publisher = cost.result.citation.publisher
     notes = (f"{cost.label}: not a result of {publisher}", f"of: {_source(cost.result)}")
     source = _rate_source(cost)
     unit = cost.result.unit.removesuffix("/s")
     found = {}
-    rows = {"usd_per_run": (cost.usd_per_run, "$/run")}
-    if mode == "inference":
-        rows["usd_per_1m"] = (cost.usd_per_1m, f"$/1M {unit}")
+    rows = {
+        "usd_per_run": (cost.usd_per_run, "$/run"),
+        "usd_per_1m": (cost.usd_per_1m, f"$/1M {unit}"),
+    }
     for name, (values, text) in rows.items():
         if values is None:
             continue
@@ -169,7 +175,8 @@ def _dollars(cost: ImportedCost, mode: Mode) -> dict[str, Cell]:
             notes=(*notes, f"median ${median:.4g}") if spread else notes,
         )
     if not found and cost.reason:
-        row, text = ("usd_per_run", "$/run") if mode == "training" else ("usd_per_1m", f"$/1M {unit}")
+        of_run = cost.result.quantity == "time_to_train"
+        row, text = ("usd_per_run", "$/run") if of_run else ("usd_per_1m", f"$/1M {unit}")
         found[row] = Cell(kind="empty", unit=text, reason=cost.reason)
     return found
 

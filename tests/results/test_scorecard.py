@@ -12,6 +12,7 @@ from results.cost_record import CostReport
 from results.device_table import DeviceTable, load_devices
 from results.imported_record import ImportedFile
 from results.records import Guard
+from results.render_scorecard import render_scorecards
 from results.scorecard import scorecards
 from results.scorecard_own import INVALID, own_groups
 from results.scorecard_record import DeviceScorecards, Scorecard, ScorecardReport
@@ -245,3 +246,26 @@ def test_published_quantities_of_one_system(tmp_path: Path, table: DeviceTable) 
     (stranger,) = [device for device in both.devices if device.device == "Chip of the future"]
     assert (stranger.row, stranger.inference[0].origin) == (None, "imported")
     assert "imported by the user: measured with another tool, not by chipmark" in stranger.inference[0].notes
+
+
+def test_what_never_has_dollars_takes_them_from_nobody(tmp_path: Path, table: DeviceTable) -> None:
+    summary = h100_run(tmp_path / "run")
+    late = result(quantity="latency", value=0.1, unit="s", better="lower", power_w=650.0, power_scope="board")
+    none = imported_cost(late, market=None, usd_per_1m=None, reason="latency: no dollars")
+    file = imported_file(result(), late)
+    both = made(report(summary, imported=(imported_cost(result()), none)), summary, table, file)
+    (card,) = cards_of(both, "H200")
+    assert (card.cells["usd_per_1m"].kind, card.cells["usd_per_1m"].high) == ("derived", 1.0)
+    # Power that was metered with one of the results stands with it.
+    assert card.cells["power"].value == 650.0
+    assert card.cells["power"].notes == ("of board", "metered with latency")
+
+
+def test_training_throughput_of_others_has_its_dollars(tmp_path: Path, table: DeviceTable) -> None:
+    summary = h100_run(tmp_path / "run")
+    train = result(phase="train")
+    both = made(report(summary, imported=(imported_cost(train),)), summary, table, imported_file(train))
+    (card,) = cards_of(both, "H200")
+    assert card.mode == "training"
+    assert card.cells["usd_per_1m"].unit == "$/1M token"
+    assert "$ per 1M" in render_scorecards(both, "table")
