@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Iterator, Sequence
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -28,15 +29,15 @@ HOURS_PER_YEAR = 8760  # 4 years are 35,040 hours
 MAX_BYTES = 1 << 16
 # Key -> least and most that can be meant; a least of 0 is included only where _MAY_BE_ZERO says so.
 _RANGES: dict[str, tuple[float, float]] = {
-    "price_usd": (0, 1e9),
+    "price_usd": (0.01, 1e9),
     "residual_usd": (0, 1e9),
-    "life_years": (0, 50),
+    "life_years": (0.1, 50),
     "accelerators": (0, 100_000),
-    "power_w": (0, 1e8),
+    "power_w": (0.001, 1e8),
     "pue": (1, 3),
     "tariff_usd_per_kwh": (0, 10),
     "hosting_usd_per_hour": (0, 1e5),
-    "busy_fraction": (0, 1),
+    "busy_fraction": (0.0001, 1),
 }
 _MAY_BE_ZERO = ("residual_usd", "accelerators", "hosting_usd_per_hour")
 
@@ -76,8 +77,8 @@ def _toml(path: Path) -> dict[str, Any]:
         if len(content) > MAX_BYTES:
             raise PriceError(f"{path}: is larger than {MAX_BYTES // 1024} KiB: not a description of one machine")
         return {
-            # TOML dates and datetimes; the date is what counts.
-            name: str(value)[:10] if name == "as_of" else value
+            # Of TOML's dates and times the date is what counts.
+            name: str(value)[:10] if name == "as_of" and isinstance(value, date) else value
             for name, value in tomllib.loads(content.decode()).items()
         }
     except (OSError, ValueError, RecursionError) as error:  # of TOML and UTF-8 too
@@ -98,7 +99,8 @@ def _check(path: Path, terms: OwnedTerms) -> None:
         if not getattr(terms, name).strip() or not getattr(terms, name).isprintable():
             raise PriceError(f"{path}: {name}: must be a line of text")
     try:
-        parse_date(terms.as_of)
+        if parse_date(terms.as_of) > date.today() + timedelta(days=1):
+            raise ValueError(f"{terms.as_of} is yet to come")
     except ValueError as error:
         raise PriceError(f"{path}: as_of: {error}") from error
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 from results.cost_record import CostTerms
 from results.electricity import Tariff, checked_tariff
 from results.errors import UsageError
@@ -20,6 +18,10 @@ COST_COLUMNS = {
 CEILING_UNITS = ("matmul", "byte")
 NO_CEILING = "a ceiling of the device, not a workload: it has no price"
 NO_TERMS = CostTerms()
+# Beyond these nobody asks, and dollars would be infinite or 0.
+MIN_SHARE = 1e-6
+MAX_SECONDS = 1e10
+MAX_TOKENS = 1e24
 
 
 def checked_terms(terms: CostTerms) -> Tariff | None:
@@ -30,18 +32,18 @@ def checked_terms(terms: CostTerms) -> Tariff | None:
     """
     _fraction("utilisation", terms.utilisation)
     _fraction("goodput", terms.goodput)
-    if not 0 <= terms.lost_fraction < 1:
+    if not 0 <= terms.lost_fraction <= 1 - MIN_SHARE:
         raise UsageError(f"lost_fraction {terms.lost_fraction:g}: give a share of time from 0 to below 1")
     for name in ("startup_s", "checkpoint_s"):
         seconds = getattr(terms, name)
-        if not 0 <= seconds < math.inf:
-            raise UsageError(f"{name} {seconds:g}: give seconds, 0 or more")
+        if not 0 <= seconds <= MAX_SECONDS:
+            raise UsageError(f"{name} {seconds:g}: give seconds, 0 or more, and less than {MAX_SECONDS:g}")
     if terms.run_steps is not None and terms.run_tokens is not None:
         raise UsageError("run_steps and run_tokens: the length of a training run is one of them, not both")
     if terms.run_steps is not None and terms.run_steps < 1:
         raise UsageError(f"run_steps {terms.run_steps}: give 1 or more")
-    if terms.run_tokens is not None and not 0 < terms.run_tokens < math.inf:
-        raise UsageError(f"run_tokens {terms.run_tokens:g}: give a number above 0")
+    if terms.run_tokens is not None and not 1 <= terms.run_tokens <= MAX_TOKENS:
+        raise UsageError(f"run_tokens {terms.run_tokens:g}: give a number from 1 to {MAX_TOKENS:g}")
     return checked_tariff(
         terms.tariff_usd_per_kwh, None if terms.pue == 1 else terms.pue, ("tariff_usd_per_kwh", "pue")
     )
@@ -53,5 +55,5 @@ def kept_fraction(pricing: str, terms: CostTerms) -> float:
 
 
 def _fraction(name: str, value: float) -> None:
-    if not 0 < value <= 1:
+    if not MIN_SHARE <= value <= 1:
         raise UsageError(f"{name} {value:g}: give a share above 0 and at most 1")

@@ -13,6 +13,8 @@ PRICINGS = ("on_demand", "spot", "reserved_1y", "reserved_3y", "capacity_block")
 PRICE_UNITS = ("instance", "accelerator", "chip")
 # The dearest accelerators are rented at a few tens of dollars an hour, the dearest instances at a few hundred.
 MAX_USD_PER_HOUR = 1000.0
+# The smallest instances cost half a cent; less is a slip of the unit, and in the end dollars of 0.
+MIN_USD_PER_HOUR = 0.0005
 MAX_TEXT = 500  # characters of a cell
 # Cells of these columns hardly repeat.
 UNIQUE = ("price_usd_per_hour",)
@@ -109,6 +111,12 @@ def check_row(row: PriceRow) -> tuple[str, str] | None:
         return "accelerator_count", f"must be 1 where unit is {row.unit}"
     if (row.accelerator is None) != (row.accelerator_count == 0):
         return "accelerator_count", "must be 0 if and only if accelerator is empty"
+    if row.unit != "instance" and row.accelerator is None:
+        return "unit", f"{row.unit}, but no accelerator is named"
+    if row.price_usd_per_hour < MIN_USD_PER_HOUR:
+        return "price_usd_per_hour", (
+            f"{row.price_usd_per_hour:g} cannot be: nothing is rented for less than {MIN_USD_PER_HOUR:g} US dollars"
+        )
     if row.price_usd_per_hour >= MAX_USD_PER_HOUR * max(1, row.accelerator_count):
         what = "an hour of one accelerator" if row.accelerator_count else "an hour of an instance without accelerators"
         return "price_usd_per_hour", (

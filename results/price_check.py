@@ -51,6 +51,8 @@ def check_file(file: Path, today: date, shipped: bool = False) -> TableCheck:
     except PriceError as error:  # of the file or its header, after which there are no rows
         num_errors += 1
         errors.append(str(error))
+    if not rows and not errors:
+        num_errors, errors = 1, [f"{file}: there are no rows: it may have been cut off"]
     return TableCheck(len(rows), errors, num_errors, remarks(rows, today))
 
 
@@ -68,7 +70,7 @@ def remarks(rows: Sequence[PriceRow], today: date) -> list[str]:
 
 def _ages(rows: Sequence[PriceRow], today: date) -> list[str]:
     if not rows:
-        return ["there are no rows"]
+        return []
     of_source: dict[str, list[str]] = {}
     for row in rows:
         of_source.setdefault(source_name(row.source), []).append(row.as_of)

@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from results.errors import PriceError, UnknownNameError, UsageError
+from results.errors import PriceError, UsageError
 from results.price_age import parse_date
 from results.price_cells import MAX_TEXT
 from results.price_import_cells import CELLS, SPOT_ABOVE, Offer, Refused
@@ -254,8 +254,10 @@ def _provider(given: str | None, catalogue: Catalogue, catalogue_format: str, pa
             return None
         raise UsageError(f"{path}: does not say whose prices these are: give --provider NAME, for example aws")
     if not re.fullmatch(r"[a-z0-9][a-z0-9-]{0,40}", given, re.ASCII):
-        lower = given.lower()
-        raise UnknownNameError("provider", given, [lower] if re.fullmatch(r"[a-z0-9-]+", lower) else [], "--provider")
+        raise UsageError(
+            f"--provider {given[:40]!r}: a provider is written in small letters, digits and hyphens, as in "
+            "`chipmark prices list`: aws, gcp, jarvis-labs"
+        )
     return our_provider(given)
 
 

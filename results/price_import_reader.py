@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
@@ -43,7 +44,7 @@ def read_catalogue(file: BinaryIO, path: Path) -> Catalogue:
     columns = [name.strip() for name in _next(reader, path) or ()]
     if not any(columns):
         raise PriceError(f"{path}: row 1: there is no header; a catalogue starts with the names of its columns")
-    twice = next((name for name in columns if name and columns.count(name) > 1), None)
+    twice = next((name for name, number in Counter(columns).items() if name and number > 1), None)
     if twice is not None:
         raise PriceError(f"{path}: row 1: column {twice[:60]} is there twice")
     return Catalogue(columns, _rows(reader, columns, path))

@@ -11,34 +11,62 @@ import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from results.errors import PriceError
 from results.price_keys import covers, date_rank, offer_key
+from results.price_match import Layer
 from results.price_row import PriceRow
 from results.price_table import PriceTable, load_prices
 
 USER_FILE_VARIABLE = "CHIPMARK_PRICES"
 
 
-def user_prices_path() -> Path:
-    """The user's own price file: ``$CHIPMARK_PRICES``, else ``chipmark/prices.csv`` in the folder for settings."""
+def user_prices_path() -> Path | None:
+    """The user's own price file: ``$CHIPMARK_PRICES``, else ``chipmark/prices.csv`` in the folder for settings.
+
+    None for a user without a home, as some containers run under.
+    """
     named = os.environ.get(USER_FILE_VARIABLE)
     if named:
         return Path(named)
-    return _settings() / "prices.csv"
+    settings = _settings()
+    return settings / "prices.csv" if settings else None
 
 
-def _settings() -> Path:
+def _settings() -> Path | None:
     settings = os.environ.get("XDG_CONFIG_HOME")
-    return (Path(settings) if settings else Path.home() / ".config") / "chipmark"
+    try:
+        return (Path(settings) if settings else Path.home() / ".config") / "chipmark"
+    except RuntimeError:  # there is no home
+        return None
 
 
-def imported_prices_path() -> Path:
+def imported_prices_path() -> Path | None:
     """Where imported and fetched catalogues go, unless they are written elsewhere: beside the user's settings."""
-    return _settings() / "imported-prices.csv"
+    settings = _settings()
+    return settings / "imported-prices.csv" if settings else None
 
 
-def has_user_prices() -> bool:
-    """Whether the user's file is there, or was named and so must be."""
-    return bool(os.environ.get(USER_FILE_VARIABLE)) or os.path.lexists(user_prices_path())
+def table_to_write(out: Path | None) -> Path:
+    """Where imported rows go: ``out``, else :func:`imported_prices_path`.
+
+    Raises:
+        PriceError: neither is there.
+    """
+    path = out or imported_prices_path()
+    if path is None:
+        raise PriceError("there is no home directory to keep prices in: give --out FILE")
+    return path
+
+
+def existing_layers() -> list[tuple[Path, Layer]]:
+    """The files between the shipped table and one that is named, in their order."""
+    found: list[tuple[Path, Layer]] = []
+    imported, user = imported_prices_path(), user_prices_path()
+    if imported is not None and os.path.lexists(imported):
+        found.append((imported, "imported"))
+    if user is not None and (os.environ.get(USER_FILE_VARIABLE) or os.path.lexists(user)):
+        found.append((user, "user"))
+    return found
 
 
 def load_layers(given: Path | None = None) -> PriceTable:
@@ -48,10 +76,8 @@ def load_layers(given: Path | None = None) -> PriceTable:
         PriceError: as :func:`load_prices`, for any of them.
     """
     table = load_prices()
-    if os.path.lexists(imported_prices_path()):
-        table = lay_over(table, load_prices(imported_prices_path(), "imported"), newest=True)
-    if has_user_prices():
-        table = lay_over(table, load_prices(user_prices_path(), "user"))
+    for path, layer in existing_layers():
+        table = lay_over(table, load_prices(path, layer), newest=layer == "imported")
     if given is not None:
         table = lay_over(table, load_prices(given, "given"))
     return table

@@ -6,6 +6,7 @@ import csv
 import functools
 import hashlib
 import io
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date, timedelta
 from pathlib import Path
@@ -105,22 +106,23 @@ def read_rows(content: bytes, where: str, today: date | None) -> Iterator[tuple[
 
 def try_rows(content: bytes, where: str, today: date | None) -> Iterator[tuple[int, PriceRow | PriceError]]:
     """As :func:`read_rows`, with what is wrong with a row in the row's place; a wrong header is still raised."""
-    reader, currency = open_table(content, where)
+    reader, currencies = open_table(content, where)
     latest = None if today is None else str(today + timedelta(days=1))  # elsewhere it is tomorrow
     for cells in each(reader, where):
         place = f"{where}: row {reader.line_num}"
         found: PriceRow | PriceError
         try:
-            if currency and (cells.get(currency) or "").strip().upper() not in ("", "USD"):
-                raise PriceError(f"{place}: column {currency}: {cells[currency]!r}: prices must be in USD")
+            for currency in currencies:
+                if (cells.get(currency) or "").strip().upper() not in ("", "USD"):
+                    raise PriceError(f"{place}: column {currency}: {cells[currency]!r}: prices must be in USD")
             found = _parsed(cells, place, latest, today)
         except PriceError as error:
             found = error
         yield reader.line_num, found
 
 
-def open_table(content: bytes, where: str) -> tuple[csv.DictReader[str], str | None]:
-    """A reader of a table whose header is right, and the name of its currency column if it has one."""
+def open_table(content: bytes, where: str) -> tuple[csv.DictReader[str], list[str]]:
+    """A reader of a table whose header is right, and the names of its currency columns."""
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -136,10 +138,10 @@ def open_table(content: bytes, where: str) -> tuple[csv.DictReader[str], str | N
     if missing:
         near = did_you_mean(missing[0], set(names) - set(COLUMNS)) if names else ""
         raise PriceError(f"{where}: row 1: missing column {', '.join(missing)}{near if 'mean' in near else ''}")
-    twice = next((name for name in names if name and names.count(name) > 1), None)
+    twice = next((name for name, number in Counter(names).items() if name and number > 1), None)
     if twice is not None:
         raise PriceError(f"{where}: row 1: column {twice} is there twice")
-    return reader, next((name for name in names if name.strip().lower() == "currency"), None)
+    return reader, [name for name in names if name.strip().lower() == "currency"]
 
 
 def each(reader: csv.DictReader[str], where: str) -> Iterator[dict[str, str]]:

@@ -17,6 +17,7 @@ from typing import NamedTuple
 import msgspec
 
 from results.case_summary import CaseSummary, RunHeader, RunSummary
+from results.notes import one_line
 from results.records import CaseSpec, Device, Scalar
 from results.rows import COLUMNS, flat_row
 
@@ -98,12 +99,13 @@ def header_lines(run: RunHeader, cases: Sequence[CaseSpec]) -> list[str]:
     environment = run.environment
     created = run.created_at.replace("T", " ").replace("+00:00", " UTC").replace("Z", " UTC")
     versions = [f"{name} {environment.packages[name]}" for name in HEADER_PACKAGES if name in environment.packages]
-    return [
+    lines = [
         f"run {run.run_id}, suite {run.suite}, {created}",
         *(f"{device_id}: {name} ({backends})" for device_id, name, backends in _used_devices(run, cases)),
         ", ".join([f"chipmark {environment.chipmark_version}", f"python {environment.python_version}", *versions]),
         *([f"options of every case: {options}"] if (options := shared_by(cases).options_text) else []),
     ]
+    return list(map(one_line, lines))
 
 
 def _used_devices(run: RunHeader, cases: Sequence[CaseSpec]) -> list[tuple[str, str, str]]:

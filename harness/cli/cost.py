@@ -52,31 +52,33 @@ class CostCommand(SectionedCommand):
 @click.option("--prices", type=_FILE, metavar="CSV", help="A price table that is laid over the shipped one and yours.")
 @click.option(
     "--utilisation",
-    type=Number(_SHARE, above=0, most=1),
+    type=Number(_SHARE, least=1e-6, most=1),
     metavar="U",
     help="Share of the rented time in which the measured rate is kept up.  [default: 1]",
 )
 @click.option(
     "--lost-fraction",
-    type=Number("a share from 0 to below 1", least=0, below=1),
+    type=Number("a share from 0 to below 1", least=0, most=1 - 1e-6),
     metavar="F",
     help="Share of spot time that is lost to interruptions.  [default: 0]",
 )
 @click.option("--run-steps", type=Number("a whole number of steps, 1 or more", least=1, whole=True), metavar="N",
               help="Time and dollars of one training run of so many steps.")  # fmt: skip
-@click.option("--run-tokens", type=Number("a number of tokens above 0", above=0), metavar="T",
+@click.option("--run-tokens", type=Number("a number of tokens, 1 or more", least=1, most=1e24), metavar="T",
               help="Likewise, of so many tokens.")  # fmt: skip
 @click.option("--startup", type=Duration(zero=True), metavar="SECONDS", help="Of that run, spent before its steps.")
 @click.option("--checkpoints", type=Duration(zero=True), metavar="SECONDS", help="Of that run, for all checkpoints.")
-@click.option("--goodput", type=Number(_SHARE, above=0, most=1), metavar="F",
+@click.option("--goodput", type=Number(_SHARE, least=1e-6, most=1), metavar="F",
               help="Share of that run's time that is not lost.  [default: 1]")  # fmt: skip
-@click.option("--training-tokens", type=Number("a number of tokens above 0, such as 140e9", above=0), metavar="T",
+@click.option("--training-tokens", metavar="T",
+              type=Number("a number of tokens, 1 or more, such as 140e9", least=1, most=1e24),
               help="Project a training on so many tokens, for example 140e9.")  # fmt: skip
-@click.option("--parameters", type=Number("a number of parameters above 0, such as 7e9", above=0), metavar="P",
+@click.option("--parameters", metavar="P",
+              type=Number("a number of parameters, 1 or more, such as 7e9", least=1, most=1e18),
               help="Of the projected model, for example 7e9.")  # fmt: skip
 @click.option("--chips", type=Number("a whole number of chips, 1 or more", least=1, whole=True), metavar="C",
               help="Accelerators of the projection.")  # fmt: skip
-@click.option("--efficiency", type=Number(_SHARE, above=0, most=1), metavar="E",
+@click.option("--efficiency", type=Number(_SHARE, least=1e-6, most=1), metavar="E",
               help="Of scaling to them: yours, not measured.  [default: 1]")  # fmt: skip
 @click.option("--rank", is_flag=True, help="Sort the costs of one workload, cheapest first.")
 @click.option("--max-latency", type=Duration(), metavar="TIME", help="Rank only what is at least so fast: 0.05, 50ms.")

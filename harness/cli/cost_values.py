@@ -18,6 +18,7 @@ else:  # not every click that will do has generic types
 _NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 _DURATION_S = {"": 1.0, "s": 1.0, "ms": 1e-3, "us": 1e-6, "ns": 1e-9}
 MAX_SHOWN = 40  # characters of a value that is none
+MAX_SECONDS = 1e10  # three centuries
 MAX_DIGITS = 400  # more is no number that anybody measured
 
 
@@ -83,7 +84,7 @@ class Duration(_Durations):
         found = re.fullmatch(r"(.*?)\s*([mun]?s)?", str(value).strip(), re.DOTALL)
         amount = number(found[1]) if found else None
         seconds = None if amount is None or found is None else amount * _DURATION_S[found[2] or ""]
-        if seconds is None or seconds < 0 or (seconds == 0 and not self._zero):
+        if seconds is None or not 0 <= seconds <= MAX_SECONDS or (seconds == 0 and not self._zero):
             least = "0 or more" if self._zero else "above 0"
             self.fail(f"{shown(str(value))} is no time {least}: write seconds, for example 0.05 or 50ms", param, ctx)
         return seconds

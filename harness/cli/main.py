@@ -126,5 +126,7 @@ def _click_message(error: click.ClickException) -> str:
 
 def fail(message: str, code: int) -> int:
     """Print one error line to stderr and hand back ``code``."""
-    say(f"chipmark: error: {' '.join(message.split())}")
+    # Files and paths may hold characters that a terminal would obey.
+    plain = "".join(c for c in " ".join(message.split()) if c.isprintable())
+    say(f"chipmark: error: {plain}")
     return int(code)

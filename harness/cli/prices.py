@@ -165,11 +165,7 @@ def _checked(file: Path, today: date, shipped: bool) -> TableCheck:
 
 def _check_layers(today: date) -> list[tuple[Path, TableCheck]]:
     from results.configs import config_path
-    from results.price_layers import has_user_prices, imported_prices_path, user_prices_path
+    from results.price_layers import existing_layers
 
-    found = [(config_path("prices.csv"), True)]
-    if imported_prices_path().exists():
-        found.append((imported_prices_path(), False))
-    if has_user_prices():
-        found.append((user_prices_path(), False))
+    found = [(config_path("prices.csv"), True), *((path, False) for path, _ in existing_layers())]
     return [(path, _checked(path, today, shipped)) for path, shipped in found]

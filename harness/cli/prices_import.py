@@ -49,11 +49,11 @@ def import_command(
 
     from results.price_import import import_prices
     from results.price_import_write import merge_into
-    from results.price_layers import imported_prices_path
+    from results.price_layers import table_to_write
 
     today = date.today()
     imported = import_prices(file, as_of, today, catalogue_format, provider, source)
-    merged = merge_into(out or imported_prices_path(), imported.rows, today)
+    merged = merge_into(table_to_write(out), imported.rows, today)
     _report(merged, imported.refused)
 
 
@@ -76,11 +76,11 @@ def refresh_command(providers: str, out: Path | None) -> None:
     from harness.cli.output import say
     from harness.price_refresh import fetch_prices
     from results.price_import_write import merge_into
-    from results.price_layers import imported_prices_path
+    from results.price_layers import table_to_write
 
     today = date.today()
     fetched = fetch_prices([name for name in (part.strip() for part in providers.split(",")) if name], today)
-    merged = merge_into(out or imported_prices_path(), fetched.rows, today)
+    merged = merge_into(table_to_write(out), fetched.rows, today)
     _report(merged, fetched.refused)
     for failure in fetched.failed:
         say(f"nothing of {failure.provider}: {failure.reason}")
@@ -88,6 +88,7 @@ def refresh_command(providers: str, out: Path | None) -> None:
 
 def _report(merged: Merged, refused: Sequence[Refusal]) -> None:
     from harness.cli.output import write_result
+    from results.notes import one_line
     from results.price_import import refusal_text
 
     lines = [
@@ -98,4 +99,4 @@ def _report(merged: Merged, refused: Sequence[Refusal]) -> None:
     lines += [f"refused {refusal_text(refusal)}" for refusal in refused[:MAX_REASONS_SHOWN]]
     if len(refused) > MAX_REASONS_SHOWN:
         lines.append(f"and {sum(r.num for r in refused[MAX_REASONS_SHOWN:])} for other reasons")
-    write_result("".join(f"{line}\n" for line in lines))
+    write_result("".join(f"{one_line(line)}\n" for line in lines))

@@ -55,10 +55,10 @@ def local_evidence(variables: Mapping[str, str], root: Path) -> Evidence:
 
 def _environment(variables: Mapping[str, str]) -> Evidence:
     for variable, provider in MARKERS.items():
-        if variable in variables:
+        if variables.get(variable):
             return Evidence(provider, source="environment")
     text = variables.get("SKYPILOT_CLUSTER_INFO")
-    if text is None:
+    if not text:
         return Evidence(None)
     found = _decoded(text.encode("utf-8", "replace")[: MAX_FILE_BYTES + 1], "SKYPILOT_CLUSTER_INFO")
     if isinstance(found, Evidence):

@@ -75,6 +75,8 @@ class MetadataService:
             body = response.read(MAX_BODY_BYTES + 1)
         if len(body) > MAX_BODY_BYTES:
             raise MetadataError(f"the metadata service answered more than {MAX_BODY_BYTES} bytes")
+        if not (response.chunked or response.getheader("Content-Length")):
+            raise MetadataError("the metadata service did not say how long its answer is")
         if response.length:  # of what was promised, not yet come: a name that is cut is another name
             raise MetadataError("the metadata service did not end its answer")
         return body.decode("utf-8")

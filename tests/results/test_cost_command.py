@@ -6,14 +6,20 @@ import csv
 import io
 import json
 
+import click
 import msgspec
 import pytest
 from click.testing import CliRunner
 
+from harness.cli import main
+from harness.cli.cost import command as cost_command
 from harness.cli.main import _run
 from results.instance_record import Instance
 from results.price_row import PriceRow
-from tests.results.example_run import example_stored, store
+from results.render import header_lines
+from results.store import StoredRun
+from results.summary import run_summary
+from tests.results.example_run import case, example_stored, run_info, store
 from tests.results.scorecard_example import h100_run
 
 C7I = Instance(provider="aws", instance_type="c7i.4xlarge", region="us-east-1", evidence="DMI")
@@ -298,3 +304,23 @@ def test_help_has_sections_and_every_option():
         assert f"\n{heading}\n" in text
     for param in command.params:
         assert all(name in text for name in param.opts if name.startswith("--"))
+
+
+def test_what_a_terminal_would_obey_reaches_it_neither_in_errors_nor_in_headers(capsys):
+    assert main.fail("no such file: \x1b[31mred\x07\nnext", 2) == 2
+    assert capsys.readouterr().err == "chipmark: error: no such file: [31mred next\n"
+    info = run_info([(case("bert-encoder", "infer", "fp32"), 1)])
+    device = msgspec.structs.replace(info.devices[0], name="\x1b[31mRED")
+    header = header_lines(run_summary(StoredRun(None, msgspec.structs.replace(info, devices=(device,)), [], [])).run,
+                          [case("bert-encoder", "infer", "fp32")])  # fmt: skip
+    assert not any("\x1b" in line for line in header)
+    assert any("[31mRED" in line for line in header)
+
+
+@pytest.mark.parametrize("options", [
+    ["--utilisation", "5e-324"], ["--lost-fraction", "0.99999999999"], ["--run-tokens", "1e308"],
+    ["--run-steps", "1", "--startup", "1e308"], ["--run-steps", "1", "--goodput", "5e-324"],
+])  # fmt: skip
+def test_numbers_past_all_sense_are_refused(options):
+    with pytest.raises(click.UsageError):
+        cost_command.make_context("cost", options)

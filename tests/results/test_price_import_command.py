@@ -83,7 +83,7 @@ def test_what_was_added_replaced_kept_and_refused_is_told(vms, own):
 def test_the_date_and_the_provider_are_asked_for(vms):
     assert "--as-of" in fails(vms("p5,H100,8,55,,us"), "--provider", "aws")
     assert "give --provider NAME" in fails(vms("p5,H100,8,55,,us"), "--as-of", "2026-07-20")
-    assert "unknown provider 'AWS'" in fails(vms("p5,H100,8,55,,us"), *terms("AWS"))
+    assert "--provider 'AWS': a provider is written in small letters" in fails(vms("p5,H100,8,55,,us"), *terms("AWS"))
     assert "yet to come" in fails(vms("p5,H100,8,55,,us"), *terms("aws", "2999-01-01"))
 
 

@@ -7,7 +7,7 @@ from datetime import date
 
 import pytest
 
-from results.errors import PriceError, UnknownNameError, UsageError
+from results.errors import PriceError, UsageError
 from results.price_import import DEAREST, import_prices
 from results.price_table import load_prices, price_csv
 
@@ -146,7 +146,7 @@ def test_a_column_of_providers_is_used_and_can_be_chosen_from(take):
 def test_without_such_a_column_the_provider_must_be_given(take):
     with pytest.raises(UsageError, match="--provider"):
         take({}, provider=None)
-    with pytest.raises(UnknownNameError, match="--provider"):
+    with pytest.raises(UsageError, match="--provider 'a b': a provider is written in small letters"):
         take({}, provider="a b")
 
 

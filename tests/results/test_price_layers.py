@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from click.testing import CliRunner
 
 from harness.cli.prices_import import import_command
 from results.errors import PriceError
-from results.price_layers import load_layers
+from results.price_layers import load_layers, table_to_write
 from results.price_row import PriceRow
 from results.pricing import find
 
@@ -139,3 +141,13 @@ def test_importing_touches_no_price_that_was_written_by_hand(tmp_path, monkeypat
     assert (tmp_path / "chipmark" / "prices.csv").read_text() == own
     assert find(load_layers(), "aws", "c7i.4xlarge").row.price_usd_per_hour == 0.5
     assert find(load_layers(), "aws", "c7i.4xlarge", pricing="spot").layer == "imported"
+
+
+def test_a_user_without_a_home_has_the_shipped_table(monkeypatch) -> None:
+    for name in ("HOME", "XDG_CONFIG_HOME", "CHIPMARK_PRICES"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(Path, "home", classmethod(lambda cls: (_ for _ in ()).throw(RuntimeError("no home"))))
+    assert find(load_layers(), "aws", "p5.48xlarge", "us-east-1").row.price_usd_per_hour == 55.04
+    with pytest.raises(PriceError, match="no home directory to keep prices in: give --out FILE"):
+        table_to_write(None)
+    assert table_to_write(Path("mine.csv")) == Path("mine.csv")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from datetime import date, timedelta
 
 import pytest
@@ -262,3 +263,17 @@ def outcome(read):
         return read()
     except PriceError as error:
         return str(error)
+
+
+def test_every_currency_column_is_looked_at(write):
+    with pytest.raises(PriceError, match="column Currency: 'EUR': prices must be in USD"):
+        load_prices(write(line() + ",USD,EUR", header=f"{HEADER},currency,Currency"))
+
+
+def test_a_header_of_very_many_columns_is_read_at_once(write):
+    names = [f"c{i}" for i in range(150_000)]
+    started = time.monotonic()
+    load_prices(write(line() + "," * len(names), header=",".join([HEADER, *names])))
+    with pytest.raises(PriceError, match="column c7 is there twice"):
+        load_prices(write(header=",".join([HEADER, *names, "c7"])))
+    assert time.monotonic() - started < 20, "it is not looked up again for every column"

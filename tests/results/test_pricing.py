@@ -58,6 +58,9 @@ def test_empty_cells_are_none_and_columns_may_be_in_any_order(tmp_path):
 @pytest.mark.parametrize(("cells", "message"), [
     ({"price_usd_per_hour": "much"}, "row 3: column price_usd_per_hour: 'much' is not a number"),
     ({"price_usd_per_hour": "0"}, "row 3: column price_usd_per_hour: '0' is not a positive number"),
+    ({"price_usd_per_hour": "5e-324"}, "row 3: column price_usd_per_hour: 4.94066e-324 cannot be: nothing is rented"),
+    ({"unit": "accelerator", "accelerator": "", "accelerator_count": "0"},
+     "row 3: column unit: accelerator, but no accelerator is named"),
     ({"price_usd_per_hour": "nan"}, "row 3: column price_usd_per_hour: 'nan' is not a positive number"),
     ({"price_usd_per_hour": "inf"}, "row 3: column price_usd_per_hour: 'inf' is not a positive number"),
     ({"price_usd_per_hour": ""}, "row 3: column price_usd_per_hour: '' is not a number"),

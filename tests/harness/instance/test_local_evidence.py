@@ -101,7 +101,9 @@ def test_only_v1_of_cloud_init_is_believed(tmp_path: Path) -> None:
 
 def test_the_order_is_environment_cloud_init_dmi(tmp_path: Path) -> None:
     root = machine(tmp_path, DMI["gcp"], {"v1": {"cloud_id": "azure"}})
-    assert local_evidence({"VAST_CONTAINERLABEL": ""}, root).source == "environment"
+    assert local_evidence({"VAST_CONTAINERLABEL": "C.1"}, root).source == "environment"
+    # A variable that is set to nothing is no evidence.
+    assert local_evidence({"VAST_CONTAINERLABEL": "", "RUNPOD_POD_ID": ""}, root).source == "cloud-init"
     assert local_evidence({}, root)[0::2] == ("azure", "cloud-init")
     (root / CLOUD_INIT_FILE).unlink()
     assert local_evidence({}, root)[0::2] == ("gcp", "DMI")

@@ -208,3 +208,9 @@ def test_any_bytes_for_an_answer(head: bytes, body: bytes, provider: str) -> Non
     assert found.pricing in (None, "spot", "on_demand", "capacity_block")
     assert found.instance_type or found.reason
     assert found.reason.isprintable()
+
+
+def test_a_name_that_may_have_been_cut_off_is_none(cloud: Cloud, tmp_path: Path) -> None:
+    """An answer that does not say how long it is ends wherever its connection does."""
+    cloud.raw = b"HTTP/1.0 200 OK\r\n\r\nprojects/1/machineTypes/n1-standard-1"
+    assert "did not say how long its answer is" in assert_provider_alone("gcp", cloud, tmp_path)
