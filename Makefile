@@ -1,6 +1,6 @@
 # make run    set up .venv, measure the smoke suite on the CPU, print and store the result
 # make test   set up .venv with the test tools, run all tests
-# make check  ruff and mypy
+# make check  ruff, mypy, and the layers and sizes of files
 # make bench  chipmark's own overhead, as ratios within one run
 # make clean  remove .venv and caches (stored runs stay)
 PYTHON ?= python3
@@ -22,6 +22,7 @@ check: .venv/.dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/python -m pytest -q tests/test_layers.py
 
 bench: .venv/.dev
 	$(BIN)/python -m benchmarks

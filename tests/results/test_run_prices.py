@@ -16,9 +16,9 @@ from results.price_table import load_prices
 from results.run_prices import InstanceName, PriceChoice, instance_names, run_prices
 from results.store import StoredRun
 from results.summary import run_summary
+from tests.results.cost_calls import COLUMNS, price_file
 from tests.results.example_run import case, measurement, run_info, timing
 from tests.results.scorecard_example import SEQUENCES
-from tests.results.test_cost_command import COLUMNS, price_file
 
 ROW = "me,{region},box,,0,,16,64,{pricing},{usd},instance,2026-11-01,my bill"
 # The main region (us-east-1) and another, both kinds in each.
