@@ -7,6 +7,11 @@ PYTHON ?= python3
 BIN := .venv/bin
 # A torch that is installed already (GPU images) is used as it is; otherwise the pinned versions.
 HAS_TORCH := $(shell $(PYTHON) -c 'import importlib.util as u; print("yes" if u.find_spec("torch") else "")' 2>/dev/null)
+# --system-site-packages shows what the base interpreter has; a torch in another virtual environment, out of which make
+# was called, needs its folder named (appended to the path, so that .venv's own packages come first).
+SEE_TORCH := import pathlib as p, sys, torch; found = p.Path(torch.__file__).parents[1]; \
+    base = p.Path(sys.base_prefix).resolve(); base in found.resolve().parents or \
+    next(p.Path(".venv/lib").glob("python*/site-packages")).joinpath("_torch_that_is_there.pth").write_text(f"{found}\n")
 VENV_FLAGS := $(if $(HAS_TORCH),--system-site-packages)
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check $(if $(HAS_TORCH),,-c constraints.txt)
 
@@ -32,6 +37,7 @@ clean:
 
 .venv/bin/python:
 	$(PYTHON) -m venv $(VENV_FLAGS) .venv
+	$(if $(HAS_TORCH),@$(PYTHON) -c '$(SEE_TORCH)')
 
 # The stamps are made last, so that an interrupted installation is done again.
 .venv/.run: .venv/bin/python pyproject.toml constraints.txt

@@ -45,7 +45,9 @@ def test_loops_read_the_clock_and_nothing_else() -> None:
 def test_the_real_machine() -> None:
     enabled, frozen = gc.isenabled(), gc.get_freeze_count()
     check = loops_check()
-    assert (gc.isenabled(), gc.get_freeze_count()) == (enabled, frozen), "a run's own process is left as it was"
+    assert gc.isenabled() == enabled, "a run's own process is left as it was"
+    # Frozen objects may be freed meanwhile by whoever held them; a freeze here would add thousands.
+    assert 0.9 * frozen <= gc.get_freeze_count() <= frozen, "a run's own process is left as it was"
     assert check.clock_resolution_s is not None
     assert check.clock_cost_s is not None
     assert check.latency_overhead_s is not None
