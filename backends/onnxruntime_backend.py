@@ -1,7 +1,6 @@
 """ONNX Runtime: inference of exported workloads on its execution providers.
 
-Importing this module loads neither onnxruntime nor torch. Another provider is one more row of
-``PROVIDERS``.
+Importing this module loads neither onnxruntime nor torch.
 """
 
 from __future__ import annotations
@@ -13,15 +12,18 @@ from collections.abc import Mapping
 from types import ModuleType
 from typing import TYPE_CHECKING
 
-from results.errors import BackendUnavailable, UsageError, did_you_mean
-from results.records import CaseSpec, Device, Precision, Scalar, Support
+from backends.onnx_source import source_of
+from backends.onnxruntime_devices import list_devices, provider_of
+from backends.onnxruntime_options import check_options
+from backends.onnxruntime_provider import Provider, make_session
+from results.errors import BackendUnavailable
+from results.records import CaseSpec, Device, Precision, Support
 from workloads.requests import unsuited_reason
 
 if TYPE_CHECKING:
     import numpy as np
 
     from backends.base import Step
-    from backends.onnxruntime_session import Provider
     from workloads.base import Workload
 
 # Builds since 1.32 start a thread that sends events about their use to their maker unless this is set before they
@@ -29,10 +31,6 @@ if TYPE_CHECKING:
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 INSTALL_HINT = 'install it with: pip install "chipmark[torch,onnx]"'
-KNOWN_OPTIONS: dict[str, type] = {
-    "graph_optimization": str,  # how far ONNX Runtime rewrites the graph: all, extended, basic, off
-    "threads": int,  # CPU threads within one operator; default: one per physical core
-}
 # What the fork server imports once for all workers.
 PRELOAD = (
     "onnxruntime",
@@ -43,9 +41,6 @@ PRELOAD = (
     "backends.onnx_quantize",
     "backends.onnxruntime_session",
 )
-GRAPH_OPTIMIZATIONS = ("all", "extended", "basic", "off")
-# ONNX Runtime's provider -> our device id and kind.
-PROVIDERS: dict[str, tuple[str, str]] = {"CPUExecutionProvider": ("cpu", "cpu")}
 _EXPORT_PACKAGES = ("torch", "onnx", "onnxscript")
 
 
@@ -60,23 +55,8 @@ class OnnxRuntimeBackend:
         Raises:
             BackendUnavailable: ONNX Runtime cannot be imported.
         """
-        import psutil
-
         runtime = _import_runtime()
-        from backends.processor import cpu_name
-
-        return [
-            Device(
-                id=device_id,
-                backend=self.name,
-                kind=kind,
-                name=cpu_name(),
-                memory_bytes=psutil.virtual_memory().total,
-                details={"execution_provider": provider, "version": runtime.__version__},
-            )
-            for provider, (device_id, kind) in PROVIDERS.items()
-            if provider in runtime.get_available_providers()
-        ]
+        return [known.device for known in list_devices(runtime, self.name)]
 
     def supports(self, workload: Workload, case: CaseSpec, device: Device) -> Support:
         """By phase, by installed packages, then by what a small graph is executed with.
@@ -97,12 +77,11 @@ class OnnxRuntimeBackend:
         if case.phase == "decode":
             reason = "decoding in ONNX needs the key/value cache as graph inputs, which is not built yet"
             return Support(level="unsupported", reason=reason)
-        _import_runtime()
         missing = [name for name in _EXPORT_PACKAGES if importlib.util.find_spec(name) is None]
         if missing:
             reason = f"exporting needs {' and '.join(missing)}; {INSTALL_HINT}"
             return Support(level="unsupported", reason=reason)
-        return _probe(case.precision, _provider_of(device).name)
+        return _probe(case.precision, provider_of(_import_runtime(), device))
 
     def prepare(self, workload: Workload, case: CaseSpec, device: Device) -> Step:
         """Export (or load from the cache), quantize for INT8, open and audit the session.
@@ -113,44 +92,22 @@ class OnnxRuntimeBackend:
             ChipmarkError: the model cannot be exported.
         """
         check_options(case.options)
-        _import_runtime()
-        from backends.onnx_export import exported_model
-        from backends.onnx_quantize import quantized_model
+        runtime = _import_runtime()
         from backends.onnxruntime_precision import int8_scheme
-        from backends.onnxruntime_session import make_session, open_step
+        from backends.onnxruntime_session import open_step
 
-        provider = _provider_of(device)
+        provider, source = provider_of(runtime, device), source_of(workload, case)
+        scheme = None
         if case.precision == "int8":
             scheme = int8_scheme(functools.partial(make_session, provider=provider))
-            entry = quantized_model(workload, case, scheme)
-        else:
-            entry = exported_model(workload, case)
-        with entry:
-            return open_step(workload, case, provider, entry)
+        with source.model(scheme) as entry:
+            return open_step(case, provider, entry, source.batches())
 
     def reference(
         self, workload: Workload, case: CaseSpec, device: Device
     ) -> tuple[str, Mapping[str, np.ndarray]] | None:
-        """FP32 outputs of eager torch on the CPU, on the inputs of step 0."""
-        from backends import torch_reference
-
-        return "torch eager fp32 on cpu", torch_reference.reference_outputs(workload, case, "cpu")
-
-
-def check_options(options: Mapping[str, Scalar]) -> None:
-    """Accept known options with sensible values.
-
-    Raises:
-        UsageError: which option is wrong and what it takes.
-    """
-    for name, value in options.items():
-        if name not in KNOWN_OPTIONS:
-            raise UsageError(f"onnxruntime: unknown option {name!r}{did_you_mean(name, KNOWN_OPTIONS)}")
-        if name == "threads" and (type(value) is not int or value < 1):
-            raise UsageError(f"onnxruntime: option threads must be a whole number of 1 or more, not {value!r}")
-        if name == "graph_optimization" and value not in GRAPH_OPTIMIZATIONS:
-            takes = ", ".join(GRAPH_OPTIMIZATIONS)
-            raise UsageError(f"onnxruntime: option graph_optimization must be one of {takes}, not {value!r}")
+        """FP32 outputs on the inputs of the first steps."""
+        return source_of(workload, case).reference()
 
 
 def _import_runtime() -> ModuleType:
@@ -163,21 +120,14 @@ def _import_runtime() -> ModuleType:
     return runtime
 
 
-def _provider_of(device: Device) -> Provider:
-    from backends.onnxruntime_session import Provider
-
-    for name, (device_id, kind) in PROVIDERS.items():
-        if device.id == device_id:
-            return Provider(name, device_id, kind)
-    known = [device_id for device_id, _ in PROVIDERS.values()]
-    raise UsageError(f"onnxruntime: unknown device {device.id!r}{did_you_mean(device.id, known)}")
+_probes: dict[tuple[Precision, str], Support] = {}
 
 
-@functools.cache
-def _probe(precision: Precision, provider_name: str) -> Support:
+def _probe(precision: Precision, provider: Provider) -> Support:
+    """What a small graph is executed with; asked once a process."""
     from backends.onnxruntime_precision import probe
-    from backends.onnxruntime_session import Provider, make_session
 
-    device_id, kind = PROVIDERS[provider_name]
-    provider = Provider(provider_name, device_id, kind)
-    return probe(precision, functools.partial(make_session, provider=provider))
+    key = (precision, provider.device_id)
+    if key not in _probes:
+        _probes[key] = probe(precision, functools.partial(make_session, provider=provider))
+    return _probes[key]

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 import pytest
 
-from backends.onnxruntime_backend import KNOWN_OPTIONS as ORT_OPTIONS
+from backends.onnxruntime_options import KNOWN_OPTIONS as ORT_OPTIONS
 from backends.torch_backend import KNOWN_OPTIONS as TORCH_OPTIONS
 from harness.cli.main import COMMANDS, cli
 from harness.suite import CaseEntry, suite_names

@@ -56,7 +56,7 @@ def session(export_cache: Path) -> object:
 
 def same_over_new(session: object) -> float:
     """Median time on one input over that on new inputs, taken in turns."""
-    from backends.onnxruntime_session import OnnxRuntimeStep
+    from backends.onnxruntime_step import OnnxRuntimeStep
     from workloads import REGISTRY as WORKLOADS
 
     workload = WORKLOADS.get("image-classifier")

@@ -14,9 +14,10 @@ onnxruntime = pytest.importorskip("onnxruntime")
 pytest.importorskip("torch")
 
 import backends  # noqa: E402
-from backends import onnxruntime_session  # noqa: E402
+from backends import onnxruntime_backend  # noqa: E402
 from backends.base import Backend  # noqa: E402
-from backends.onnxruntime_backend import KNOWN_OPTIONS, OnnxRuntimeBackend, check_options  # noqa: E402
+from backends.onnxruntime_backend import OnnxRuntimeBackend  # noqa: E402
+from backends.onnxruntime_options import KNOWN_OPTIONS, check_options  # noqa: E402
 from results.errors import UsageError  # noqa: E402
 from results.records import Device  # noqa: E402
 from tests.backends.onnxruntime.tiny_workloads import TinyDecoder, TinyWorkload, case_of  # noqa: E402
@@ -52,7 +53,7 @@ def test_devices(backend: OnnxRuntimeBackend) -> None:
 
 def test_a_provider_that_is_not_there_is_no_device(monkeypatch: pytest.MonkeyPatch) -> None:
     rows = {"NoSuchExecutionProvider": ("npu:0", "npu"), "CPUExecutionProvider": ("cpu", "cpu")}
-    monkeypatch.setattr("backends.onnxruntime_backend.PROVIDERS", rows)
+    monkeypatch.setattr("backends.onnxruntime_devices.PROVIDERS", rows)
     assert [device.id for device in OnnxRuntimeBackend().devices()] == ["cpu"]
 
 
@@ -85,7 +86,7 @@ def test_probing_happens_once_per_precision(
 ) -> None:
     workload = TinyWorkload()
     backend.supports(workload, case_of(workload), cpu)
-    monkeypatch.setattr(onnxruntime_session, "make_session", None)
+    monkeypatch.setattr(onnxruntime_backend, "make_session", None)
     assert backend.supports(workload, case_of(workload, seed=9), cpu).level == "native"
 
 

@@ -20,7 +20,7 @@ from backends.onnxruntime_precision import (  # noqa: E402
     probe,
     u8s8_is_exact,
 )
-from backends.onnxruntime_session import Provider, make_session  # noqa: E402
+from backends.onnxruntime_provider import Provider, make_session  # noqa: E402
 from backends.processor import cpu_name  # noqa: E402
 
 VNNI = frozenset({"avx2", "avx512_vnni"})

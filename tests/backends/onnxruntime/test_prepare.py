@@ -16,7 +16,7 @@ for package in ("onnx", "onnxruntime", "onnxscript", "torch"):
 
 import torch  # noqa: E402
 
-from backends import onnx_export, onnx_quantize, onnxruntime_session  # noqa: E402
+from backends import onnx_export, onnx_quantize, onnxruntime_placement, onnxruntime_session  # noqa: E402
 from backends.base import GATE_STEPS, NUM_ROTATING_BATCHES, Step  # noqa: E402
 from backends.onnxruntime_backend import OnnxRuntimeBackend  # noqa: E402
 from results.records import CaseSpec, Device  # noqa: E402
@@ -155,7 +155,7 @@ def test_facts(prepare: Prepare) -> None:
 
 
 def test_assignment_is_unknown_where_the_runtime_cannot_tell() -> None:
-    assert "unknown" in str(onnxruntime_session._assignment(object()))
+    assert "unknown" in str(onnxruntime_placement.assignment(object()))
 
 
 def test_prefill_returns_the_last_position_only(prepare: Prepare) -> None:

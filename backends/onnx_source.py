@@ -1,0 +1,70 @@
+"""Where the model, the inputs and the reference of an ONNX case come from.
+
+Exported on the spot with torch, or read from a bundle that was exported elsewhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+
+from backends.base import NUM_ROTATING_BATCHES
+from results.records import CaseSpec
+from workloads.base import Workload
+
+if TYPE_CHECKING:
+    from backends.onnx_cache import CacheEntry
+    from backends.onnxruntime_precision import Int8Scheme
+
+Arrays = Mapping[str, np.ndarray]
+
+
+class ModelSource(Protocol):
+    """Three members, each for one case."""
+
+    def model(self, scheme: Int8Scheme | None) -> CacheEntry:
+        """The model; ``scheme`` for INT8 only. Use the entry as a context manager."""
+
+    def batches(self) -> list[Arrays]:
+        """The inputs by name, one mapping for each of ``NUM_ROTATING_BATCHES``."""
+
+    def reference(self) -> tuple[str, Arrays]:
+        """See ``Backend.reference``: FP32 outputs on the same inputs, and what they were computed with."""
+
+
+class ExportedHere:
+    """Exports with the torch that is installed."""
+
+    def __init__(self, workload: Workload, case: CaseSpec) -> None:
+        self._workload, self._case = workload, case
+
+    def model(self, scheme: Int8Scheme | None) -> CacheEntry:
+        """See ``ModelSource``."""
+        from backends.onnx_export import exported_model
+        from backends.onnx_quantize import quantized_model
+
+        if scheme is not None:
+            return quantized_model(self._workload, self._case, scheme)
+        return exported_model(self._workload, self._case)
+
+    def batches(self) -> list[Arrays]:
+        """See ``ModelSource``."""
+        from backends.onnx_export import inputs_of
+
+        first = self._case.seed + 1
+        seeds = range(first, first + NUM_ROTATING_BATCHES)
+        return [{n: x.numpy() for n, x in inputs_of(self._workload, self._case, seed).items()} for seed in seeds]
+
+    def reference(self) -> tuple[str, Arrays]:
+        """FP32 outputs of eager torch on the CPU."""
+        from backends import torch_reference
+
+        outputs = torch_reference.reference_outputs(self._workload, self._case, "cpu")
+        return "torch eager fp32 on cpu", outputs
+
+
+def source_of(workload: Workload, case: CaseSpec) -> ModelSource:
+    """The source of ``case``."""
+    return ExportedHere(workload, case)

@@ -1,0 +1,55 @@
+"""Options of ONNX Runtime cases: what a suite may set, checked, and as session options."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from results.errors import UsageError, did_you_mean
+from results.records import Scalar
+
+KNOWN_OPTIONS: dict[str, type] = {
+    "graph_optimization": str,  # how far ONNX Runtime rewrites the graph: all, extended, basic, off
+    "threads": int,  # CPU threads within one operator; default: one per physical core
+}
+GRAPH_OPTIMIZATIONS = ("all", "extended", "basic", "off")
+# Set, though it is the default, so that the facts tell what holds.
+CONFIG_ENTRIES = {"session.intra_op.allow_spinning": "1"}
+_LEVELS = {
+    "all": "ORT_ENABLE_ALL",
+    "extended": "ORT_ENABLE_EXTENDED",
+    "basic": "ORT_ENABLE_BASIC",
+    "off": "ORT_DISABLE_ALL",
+}
+
+
+def check_options(options: Mapping[str, Scalar]) -> None:
+    """Accept known options with sensible values.
+
+    Raises:
+        UsageError: which option is wrong and what it takes.
+    """
+    for name, value in options.items():
+        if name not in KNOWN_OPTIONS:
+            raise UsageError(f"onnxruntime: unknown option {name!r}{did_you_mean(name, KNOWN_OPTIONS)}")
+        if name == "threads" and (type(value) is not int or value < 1):
+            raise UsageError(f"onnxruntime: option threads must be a whole number of 1 or more, not {value!r}")
+        if name == "graph_optimization" and value not in GRAPH_OPTIMIZATIONS:
+            takes = ", ".join(GRAPH_OPTIMIZATIONS)
+            raise UsageError(f"onnxruntime: option graph_optimization must be one of {takes}, not {value!r}")
+
+
+def session_options(options: Mapping[str, Scalar]) -> Any:
+    """Fresh session options for checked case options."""
+    import onnxruntime
+
+    made = onnxruntime.SessionOptions()
+    level = _LEVELS[str(options.get("graph_optimization", "all"))]
+    made.graph_optimization_level = getattr(onnxruntime.GraphOptimizationLevel, level)
+    made.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
+    made.intra_op_num_threads = int(options.get("threads") or 0)
+    made.inter_op_num_threads = 1
+    made.log_severity_level = 3  # errors; warnings would interleave with the harness's output
+    for name, value in CONFIG_ENTRIES.items():
+        made.add_session_config_entry(name, value)
+    return made
