@@ -5,12 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from types import ModuleType
 
+from backends.onnx_provider_row import ProviderRow
+from backends.onnx_providers import CPU
 from backends.onnxruntime_provider import Provider
 from results.errors import UsageError, did_you_mean
 from results.records import Device
 
-# ONNX Runtime's provider -> our device id and kind.
-PROVIDERS: dict[str, tuple[str, str]] = {"CPUExecutionProvider": ("cpu", "cpu")}
+# The rows whose devices are found so far.
+FOUND: tuple[ProviderRow, ...] = (CPU,)
 
 
 @dataclass(frozen=True)
@@ -30,17 +32,17 @@ def list_devices(runtime: ModuleType, backend: str) -> list[OrtDevice]:
     return [
         OrtDevice(
             Device(
-                id=device_id,
+                id=row.short,
                 backend=backend,
-                kind=kind,
+                kind=row.targets[0].kind,
                 name=cpu_name(),
                 memory_bytes=psutil.virtual_memory().total,
-                details={"execution_provider": name, "version": runtime.__version__},
+                details={"execution_provider": row.name, "version": runtime.__version__},
             ),
-            Provider(name, device_id, kind),
+            Provider(row.name, row.short, row.targets[0].kind, row),
         )
-        for name, (device_id, kind) in PROVIDERS.items()
-        if name in runtime.get_available_providers()
+        for row in FOUND
+        if row.name in runtime.get_available_providers()
     ]
 
 

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from backends.onnx_provider_row import ProviderRow
+
 
 @dataclass(frozen=True)
 class Provider:
@@ -16,12 +18,14 @@ class Provider:
         name: ONNX Runtime's name of it.
         device_id: what ``--device`` takes.
         kind: kind of the device.
+        row: what the table says of it.
         options: provider options, passed on.
     """
 
     name: str
     device_id: str
     kind: str
+    row: ProviderRow
     options: Mapping[str, str] = field(default_factory=dict)
 
 

@@ -14,7 +14,7 @@ onnxruntime = pytest.importorskip("onnxruntime")
 pytest.importorskip("torch")
 
 import backends  # noqa: E402
-from backends import onnxruntime_backend  # noqa: E402
+from backends import onnx_providers, onnxruntime_backend  # noqa: E402
 from backends.base import Backend  # noqa: E402
 from backends.onnxruntime_backend import OnnxRuntimeBackend  # noqa: E402
 from backends.onnxruntime_options import KNOWN_OPTIONS, check_options  # noqa: E402
@@ -52,8 +52,7 @@ def test_devices(backend: OnnxRuntimeBackend) -> None:
 
 
 def test_a_provider_that_is_not_there_is_no_device(monkeypatch: pytest.MonkeyPatch) -> None:
-    rows = {"NoSuchExecutionProvider": ("npu:0", "npu"), "CPUExecutionProvider": ("cpu", "cpu")}
-    monkeypatch.setattr("backends.onnxruntime_devices.PROVIDERS", rows)
+    monkeypatch.setattr("backends.onnxruntime_devices.FOUND", (onnx_providers.QNN, onnx_providers.CPU))
     assert [device.id for device in OnnxRuntimeBackend().devices()] == ["cpu"]
 
 

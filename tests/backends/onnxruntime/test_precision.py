@@ -9,6 +9,7 @@ import pytest
 pytest.importorskip("onnx")
 onnxruntime = pytest.importorskip("onnxruntime")
 
+from backends.onnx_providers import CPU  # noqa: E402
 from backends.onnxruntime_audit import Audit, MatrixKernel, audit_session, read_profile  # noqa: E402
 from backends.onnxruntime_precision import (  # noqa: E402
     choose_int8_scheme,
@@ -27,7 +28,7 @@ VNNI = frozenset({"avx2", "avx512_vnni"})
 
 
 def on_cpu(model: bytes, options: Any) -> Any:
-    return make_session(model, options, Provider("CPUExecutionProvider", "cpu", "cpu"))
+    return make_session(model, options, Provider(CPU.name, "cpu", "cpu", CPU))
 
 
 def test_fp32_is_native() -> None:
