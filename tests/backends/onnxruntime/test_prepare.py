@@ -219,6 +219,7 @@ def test_unwritable_cache_still_works(
     step = backend.prepare(workload, case, cpu)
     assert "cannot be written" in str(step.facts["export_note"])
     assert step.facts["export_s"] is not None
-    assert list(temporary.iterdir()) == []
+    # The first export of a process also makes torch's own folder there.
+    assert [path for path in temporary.iterdir() if not path.name.startswith("torchinductor_")] == []
     step.run(0)  # the session does not need the deleted files
     assert error(step.outputs()["logits"], torch_logits(workload, case)) < 0.1
