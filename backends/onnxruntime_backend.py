@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from backends.onnx_source import source_of
 from backends.onnxruntime_devices import list_devices, provider_of
+from backends.onnxruntime_options import KNOWN_OPTIONS as KNOWN_OPTIONS
 from backends.onnxruntime_options import check_options
 from backends.onnxruntime_provider import Provider, make_session
 from results.errors import BackendUnavailable
@@ -101,13 +102,18 @@ class OnnxRuntimeBackend:
         if case.precision == "int8":
             scheme = int8_scheme(functools.partial(make_session, provider=provider))
         with source.model(scheme) as entry:
-            return open_step(case, provider, entry, source.batches())
+            return open_step(case, provider, entry, source.batches(), _step_flops(workload, case))
 
     def reference(
         self, workload: Workload, case: CaseSpec, device: Device
     ) -> tuple[str, Mapping[str, np.ndarray]] | None:
         """FP32 outputs on the inputs of the first steps."""
         return source_of(workload, case).reference()
+
+
+def _step_flops(workload: Workload, case: CaseSpec) -> float | None:
+    work = workload.work(case.preset, case.phase, case.batch_size, case.shape)
+    return work.flops / work.steps or None
 
 
 def _import_runtime() -> ModuleType:

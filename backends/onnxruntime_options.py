@@ -10,6 +10,8 @@ from results.records import Scalar
 
 KNOWN_OPTIONS: dict[str, type] = {
     "graph_optimization": str,  # how far ONNX Runtime rewrites the graph: all, extended, basic, off
+    # least part of the time, and of the matrix work, on the device's provider, 0 to 1; default 0.95
+    "min_provider_share": float,
     "threads": int,  # CPU threads within one operator; default: one per physical core
 }
 GRAPH_OPTIMIZATIONS = ("all", "extended", "basic", "off")
@@ -34,9 +36,15 @@ def check_options(options: Mapping[str, Scalar]) -> None:
             raise UsageError(f"onnxruntime: unknown option {name!r}{did_you_mean(name, KNOWN_OPTIONS)}")
         if name == "threads" and (type(value) is not int or value < 1):
             raise UsageError(f"onnxruntime: option threads must be a whole number of 1 or more, not {value!r}")
+        if name == "min_provider_share" and not _is_share(value):
+            raise UsageError(f"onnxruntime: option min_provider_share must be a number from 0 to 1, not {value!r}")
         if name == "graph_optimization" and value not in GRAPH_OPTIMIZATIONS:
             takes = ", ".join(GRAPH_OPTIMIZATIONS)
             raise UsageError(f"onnxruntime: option graph_optimization must be one of {takes}, not {value!r}")
+
+
+def _is_share(value: Scalar) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= 1
 
 
 def session_options(options: Mapping[str, Scalar]) -> Any:

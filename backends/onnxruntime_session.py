@@ -8,9 +8,10 @@ from typing import Any
 
 from backends.onnx_cache import CacheEntry
 from backends.onnx_source import Arrays
+from backends.onnxruntime_assignment import RECORD_ASSIGNMENT, assignment
 from backends.onnxruntime_audit import Audit, audit_session
 from backends.onnxruntime_options import CONFIG_ENTRIES, session_options
-from backends.onnxruntime_placement import RECORD_ASSIGNMENT, assignment
+from backends.onnxruntime_placement import CPU_PROVIDER, MIN_SHARE, Placement
 from backends.onnxruntime_precision import executed_dtypes, precision_of
 from backends.onnxruntime_provider import Provider, make_session
 from backends.onnxruntime_step import OnnxRuntimeStep
@@ -23,24 +24,46 @@ MIN_PRECISION_SHARE = 0.9
 _DISABLED_OPTIMIZERS: dict[Precision, tuple[str, ...]] = {"int8": ("MatMulAddFusion",)}
 
 
-def open_step(case: CaseSpec, provider: Provider, entry: CacheEntry, batches: Sequence[Arrays]) -> OnnxRuntimeStep:
-    """Sessions, bindings and facts for an exported (and quantized) model."""
+def open_step(
+    case: CaseSpec, provider: Provider, entry: CacheEntry, batches: Sequence[Arrays], flops: float | None = None
+) -> OnnxRuntimeStep:
+    """Sessions, bindings and facts for an exported (and quantized) model.
+
+    Args:
+        case: its options are checked.
+        provider: where to run.
+        entry: the model.
+        batches: its inputs.
+        flops: of one step by the workload's definition; None where it is not known.
+    """
     disabled = _DISABLED_OPTIMIZERS.get(case.precision, ())
 
     def create(options: Any) -> Any:
         return make_session(entry.model_path, options, provider, disabled)
 
-    audit = audit_session(create, session_options(case.options), batches[0])
+    # The session that is profiled is then like the timed one; on the CPU alone only the kernels are of interest.
+    prepack = provider.name != CPU_PROVIDER
+    audit = audit_session(create, session_options(case.options), batches[0], prepack=prepack)
     session, threads_started = _timed_session(create, case.options)
     facts: dict[str, object] = {
         **_export_facts(entry),
         **_session_facts(session, case.options, threads_started),
         "disabled_optimizers": list(disabled),
         **_precision_facts(case.precision, audit),
-        "nodes_by_provider": assignment(session),
-        "kernels_by_provider": dict(audit.providers),
+        **_placement(case, provider, session, audit, flops).facts(),
     }
     return OnnxRuntimeStep(session, batches, facts)
+
+
+def _placement(case: CaseSpec, provider: Provider, session: Any, audit: Audit, flops: float | None) -> Placement:
+    return Placement(
+        asked=provider.name,
+        opened_with=session.get_providers(),
+        assigned=assignment(session),
+        audit=audit,
+        flops=flops,
+        min_share=float(case.options.get("min_provider_share", MIN_SHARE) or 0),
+    )
 
 
 def _timed_session(create: Callable[[Any], Any], options: Mapping[str, Scalar]) -> tuple[Any, int | None]:

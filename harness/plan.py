@@ -262,7 +262,7 @@ def _options(values: Mapping[str, Any], place: str) -> dict[str, Scalar]:
     for name, value in chosen.items():
         if known is not None and name not in known:
             raise SuiteError(f"{place}.options.{name}: backend {backend} has no such option{did_you_mean(name, known)}")
-        if known is not None and type(value) is not known[name]:
+        if known is not None and type(value) is not known[name] and not (known[name] is float and type(value) is int):
             raise SuiteError(f"{place}.options.{name}: must be {known[name].__name__}, is {type(value).__name__}")
     return {name: value for name, value in chosen.items() if value is not False}
 

@@ -179,6 +179,9 @@ class CaseRun:
         self._stage("finish")
         facts = plain_facts(step)
         self.reporter.send(facts=facts, memory=peak_memory(step))
+        placement = facts.get("placement")
+        if isinstance(placement, Mapping) and placement.get("ok") is False:  # first, for it explains the others
+            raise CaseEnd("invalid", f"fallback: {placement.get('evidence', '')}")
         if verdict.verdict == "fail":
             raise CaseEnd("invalid", f"numerics: {verdict.reason}")
         if facts.get("precision_honoured") is False:

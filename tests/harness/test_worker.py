@@ -197,6 +197,19 @@ def test_a_precision_that_was_not_executed_is_invalid(backend: FakeBackend) -> N
     assert (m.status, m.reason) == ("invalid", "bf16 was asked for but not executed: addmm ran in float32")
 
 
+def test_what_ran_elsewhere_is_invalid_and_keeps_its_numbers(backend: FakeBackend) -> None:
+    """Said before all else: it explains a precision that was not executed, and numbers that are off."""
+    backend.reference_outputs = ("fp32", {"logits": -np.ones((1, 1, 3))})
+    backend.step.facts = {"precision_honoured": False, "placement": {"ok": False, "evidence": "2 of 9 nodes on X"}}
+    m = measure(backend)
+    assert (m.status, m.reason) == ("invalid", "fallback: 2 of 9 nodes on X")
+    assert m.timing is not None
+    assert m.timing.windows
+    backend.step.facts = {"placement": {"ok": True, "evidence": "9 of 9 nodes on X"}}
+    backend.reference_outputs = ("fp32", {"logits": np.ones((1, 1, 3))})
+    assert measure(backend).status == "ok"
+
+
 def test_no_reference_is_said(backend: FakeBackend) -> None:
     backend.reference_outputs = None
     m = measure(backend)

@@ -110,7 +110,7 @@ def test_wrong_options(backend: OnnxRuntimeBackend, cpu: Device, options: dict[s
 
 
 def test_known_options_are_accepted() -> None:
-    assert set(KNOWN_OPTIONS) == {"threads", "graph_optimization"}
+    assert set(KNOWN_OPTIONS) == {"threads", "graph_optimization", "min_provider_share"}
     for level in ("all", "extended", "basic", "off"):
         check_options({"threads": 2, "graph_optimization": level})
 

@@ -136,7 +136,7 @@ def node(op: str, inputs: list[tuple[str, list[int]]], output: tuple[str, list[i
     [
         (
             node("MatMul", [("float", [2, 3, 4, 5]), ("float", [5, 6])], ("float", [2, 3, 4, 6])),
-            MatrixKernel("MatMul", "float32", "float32", 2 * 2 * 3 * 4 * 6 * 5),
+            MatrixKernel("MatMul", "float32", "float32", 2 * 2 * 3 * 4 * 6 * 5, "P"),
         ),
         (
             node(
@@ -144,17 +144,21 @@ def node(op: str, inputs: list[tuple[str, list[int]]], output: tuple[str, list[i
                 [("uint8", [4, 5]), ("float", []), ("uint8", []), ("int8", [5, 6])],
                 ("uint8", [4, 6]),
             ),
-            MatrixKernel("QLinearMatMul", "uint8", "uint8xint8", 2 * 4 * 6 * 5),
+            MatrixKernel("QLinearMatMul", "uint8", "uint8xint8", 2 * 4 * 6 * 5, "P"),
         ),
         (
             node("Conv", [("float", [1, 8, 9, 9]), ("float", [16, 4, 3, 3])], ("float", [1, 16, 7, 7])),
-            MatrixKernel("Conv", "float32", "float32", 2 * 16 * 49 * 4 * 9),
+            MatrixKernel("Conv", "float32", "float32", 2 * 16 * 49 * 4 * 9, "P"),
         ),
-        (
+        (  # its weights were pre-packed
             node("MatMul", [("float16", [4, 5])], ("float16", [4, 6])),
-            MatrixKernel("MatMul", "float16", "float16", None),
+            MatrixKernel("MatMul", "float16", "float16", 2 * 4 * 6 * 5, "P"),
         ),
-        (node("LSTM", [("double", [4, 5])], ("float", [4, 6])), MatrixKernel("LSTM", "float64", "float64", None)),
+        (  # its filter was, and what is second is the bias
+            node("Conv", [("float", [1, 8, 9, 9]), ("float", [16])], ("float", [1, 16, 7, 7])),
+            MatrixKernel("Conv", "float32", "float32", None, "P"),
+        ),
+        (node("LSTM", [("double", [4, 5])], ("float", [4, 6])), MatrixKernel("LSTM", "float64", "float64", None, "P")),
     ],
 )
 def test_kernels_from_profile_events(event: dict[str, Any], kernel: MatrixKernel) -> None:
@@ -168,8 +172,8 @@ def test_kernels_from_profile_events(event: dict[str, Any], kernel: MatrixKernel
 def test_shares_count_work_not_kernels_where_they_can() -> None:
     def audit(flops: int | None) -> Audit:
         kernels = (
-            MatrixKernel("MatMul", "float32", "float32", 100),
-            MatrixKernel("QGemm", "uint8", "uint8xint8", flops),
+            MatrixKernel("MatMul", "float32", "float32", 100, "P"),
+            MatrixKernel("QGemm", "uint8", "uint8xint8", flops, "P"),
         )
         return Audit(kernels, {}, {})
 
@@ -189,7 +193,9 @@ def test_audit_feeds_only_what_the_graph_takes() -> None:
     model = onnx.helper.make_model(graph, opset_imports=[opset], ir_version=10).SerializeToString()
     feeds = {"a": np.ones((4, 4), np.float32), "dropped": np.ones(3, np.float32)}
     audit = audit_session(lambda options: on_cpu(model, options), onnxruntime.SessionOptions(), feeds)
-    assert audit.matrix_kernels == (MatrixKernel("MatMul", "float32", "float32", 2 * 4 * 4 * 4),)
+    assert audit.matrix_kernels == (
+        MatrixKernel("MatMul", "float32", "float32", 2 * 4 * 4 * 4, "CPUExecutionProvider"),
+    )
 
 
 def test_audit_leaves_no_profile_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,7 +16,7 @@ for package in ("onnx", "onnxruntime", "onnxscript", "torch"):
 
 import torch  # noqa: E402
 
-from backends import onnx_export, onnx_quantize, onnxruntime_placement, onnxruntime_session  # noqa: E402
+from backends import onnx_export, onnx_quantize, onnxruntime_session  # noqa: E402
 from backends.base import GATE_STEPS, NUM_ROTATING_BATCHES, Step  # noqa: E402
 from backends.onnxruntime_backend import OnnxRuntimeBackend  # noqa: E402
 from results.records import CaseSpec, Device  # noqa: E402
@@ -147,15 +147,15 @@ def test_facts(prepare: Prepare) -> None:
     assert facts["execution_mode"] == "ORT_SEQUENTIAL"
     assert facts["session_config"] == {"session.intra_op.allow_spinning": "1"}
     assert facts["providers"] == ["CPUExecutionProvider"]
-    assert facts["nodes_by_provider"].keys() == {"CPUExecutionProvider"}
-    assert facts["kernels_by_provider"].keys() == {"CPUExecutionProvider"}
+    placement = facts["placement"]
+    assert placement["asked"] == "CPUExecutionProvider"
+    assert placement["ok"] is True
+    assert (placement["share_of_nodes"], placement["share_of_time"], placement["share_of_work"]) == (1, 1, 1)
+    assert placement["nodes_by_provider"].keys() == {"CPUExecutionProvider"}
+    assert placement["left_on_cpu"] == {}
     assert facts["precision_honoured"] is True
     assert facts["matmul_dtypes"] == {"Conv[float32]": 1, "Gemm[float32]": 2}
     json.dumps(facts)
-
-
-def test_assignment_is_unknown_where_the_runtime_cannot_tell() -> None:
-    assert "unknown" in str(onnxruntime_placement.assignment(object()))
 
 
 def test_prefill_returns_the_last_position_only(prepare: Prepare) -> None:
