@@ -50,6 +50,7 @@ def frame_of(num_rows: int, rows: Any) -> Any:
             "device_memory_bytes": np.nan,
             "phase": np.array(["train", "infer", "prefill", "decode"], dtype=object)[number % 4],
             "status": np.where(ok, "ok", "failed").astype(object),
+            "functional_only": "",
             "reason": np.where(ok, "", "RuntimeError: no kernel").astype(object),
             "item_unit": "token",
             "throughput_per_s": np.where(ok, rate, np.nan),

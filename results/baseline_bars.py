@@ -7,15 +7,13 @@ from typing import TYPE_CHECKING
 
 from results.errors import RunFolderError
 from results.failed_guards import by_guard, of_energy
+from results.functional_only import marks_of
 from results.records import Device, Measurement
 from results.replicates import check
 from results.store import StoredRun
 
 if TYPE_CHECKING:
     import numpy as np
-
-# In a device's details: it computes the right thing, but its times say nothing about a chip.
-FUNCTIONAL_ONLY = ("functional_only", "simulated")
 
 
 def reasons_against(run: StoredRun, measurements: Sequence[Measurement], device: Device | None) -> list[str]:
@@ -48,8 +46,8 @@ def cautions(measurements: Sequence[Measurement]) -> list[str]:
 
 
 def _device_reasons(device: Device | None) -> list[str]:
-    marks = [name for name in FUNCTIONAL_ONLY if device is not None and device.details.get(name)]
-    return [f"device {device.id} is marked {mark}: its times are not a chip's" for mark in marks if device is not None]
+    who = device.id if device else ""
+    return [f"device {who} is marked {mark}: its times are not a chip's" for mark in marks_of(device)]
 
 
 def _reasons(run: StoredRun, measurement: Measurement) -> list[str]:

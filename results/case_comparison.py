@@ -80,6 +80,9 @@ def compare_case(new: Group, base: Group, options: Options) -> list[Row]:
     warnings = (*new_warnings, *base_warnings)
     if not new_usable or not base_usable:
         return _without_evidence(new, base, warnings)
+    simulated = [s.functional_only for s in (*new_usable, *base_usable) if s.functional_only]
+    if simulated:
+        return [_unjudged(new, "not-comparable", simulated[0], warnings=warnings)]
     failed = _has_failed(new, base)
     found = disagreement(new_usable)
     if found:

@@ -29,7 +29,8 @@ from results.records import (
 #   3  energy per step, item and token, per watt, net of idle, with half-widths and what it is of;
 #      electricity at a given tariff
 #   4  the rented instance a run was made on
-SUMMARY_SCHEMA_VERSION = 4
+#   5  shares of time, nodes and matrix work on the execution provider asked for; functional-only devices
+SUMMARY_SCHEMA_VERSION = 5
 
 # A planned case without any measurement is "missing".
 SummaryStatus = Status | Literal["missing"]
@@ -56,6 +57,7 @@ class CaseSummary(Record, frozen=True, kw_only=True):
 
     support: SupportLevel | None = None
     support_reason: str = ""
+    functional_only: str = ""  # what must be said beside every number where the device is no chip
     item_unit: str | None = None
     token_kind: TokenKind | None = None
     latency_kind: LatencyKind
@@ -132,6 +134,15 @@ class CaseSummary(Record, frozen=True, kw_only=True):
     numerics_error_reason: str = ""
     top1_agreement: float | None = None
     top1_agreement_reason: str = ""
+
+    execution_provider: str | None = None  # that was asked for; None: the backend has none
+    provider_time_share: float | None = None
+    provider_time_share_reason: str = ""
+    provider_node_share: float | None = None
+    provider_node_share_reason: str = ""
+    provider_work_share: float | None = None
+    provider_work_share_reason: str = ""
+    left_on_cpu: str = ""
 
     prepare_s: float | None = None
     prepare_s_reason: str = ""

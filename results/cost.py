@@ -175,6 +175,7 @@ def _case_row(summary: RunSummary, case: CaseSummary, price: PriceMatch, basis: 
         "throughput_per_s_reason": case.throughput_per_s_reason,
         "tokens_per_s": _float(case.tokens_per_s),
         "training_steps_per_s": _float(case.steps_per_s if case.case.phase == "train" else None),
+        "functional_only": case.functional_only,
         "mismatch": fit.refusal,
         "doubt": fit.doubt,
     }

@@ -135,9 +135,10 @@ def refusals(frame: pd.DataFrame) -> np.ndarray:
     """Why a row has no cost; empty where it has one.
 
     Args:
-        frame: columns ``status``, ``reason``, ``item_unit``, ``device``, ``accelerated``, ``throughput_per_s``,
-            ``throughput_per_s_reason``, ``price_accelerators``, ``price_type``, ``mismatch`` (why the price is of
-            another accelerator, where that forbids a cost).
+        frame: columns ``status``, ``reason``, ``functional_only`` (why the times are not those of a chip),
+            ``item_unit``, ``device``, ``accelerated``, ``throughput_per_s``, ``throughput_per_s_reason``,
+            ``price_accelerators``, ``price_type``, ``mismatch`` (why the price is of another accelerator, where
+            that forbids a cost).
 
     Returns:
         Texts, shape [rows].
@@ -147,6 +148,7 @@ def refusals(frame: pd.DataFrame) -> np.ndarray:
         (frame["status"] == "missing", lambda rows: rows["reason"]),
         (frame["status"] != "ok", _status_text),
         (frame["item_unit"].isin(CEILING_UNITS), lambda rows: NO_CEILING),
+        (frame["functional_only"] != "", lambda rows: rows["functional_only"]),
         (frame["accelerated"].astype(bool) & (frame["price_accelerators"] == 0), _no_accelerator_text),
         (frame["mismatch"] != "", lambda rows: rows["mismatch"]),
         (frame["throughput_per_s"].isna(), _no_rate_text),

@@ -160,6 +160,7 @@ def _working_frame(merged: pd.DataFrame, chosen: _Chosen, terms: CostTerms, basi
             "tokens_per_s": merged["tokens_per_s"],
             "training_steps_per_s": merged["steps_per_s"].where(merged["phase"] == "train"),
             "accelerated": _accelerated(merged),
+            "functional_only": merged["functional_only"].fillna(""),
             "mismatch": _mismatches(merged, chosen, basis),
             **columns,
         }

@@ -53,6 +53,8 @@ def _reason(case: CaseSummary, device: Device | None, market: MarketRange) -> st
         return case.reason or "no reason was given"
     if case.status != "ok":
         return f"{case.status}: {case.reason or 'no reason was given'}"
+    if case.functional_only:
+        return case.functional_only
     if case.item_unit in CEILING_UNITS:
         return NO_CEILING
     if device is None:

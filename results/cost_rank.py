@@ -138,6 +138,8 @@ def _entry(number: int, cost: Cost, case: CaseSummary, terms: RankTerms, doubt: 
 
 
 def _does_not_qualify(cost: Cost, case: CaseSummary, terms: RankTerms) -> str:
+    if case.functional_only:
+        return case.functional_only
     if disturbed(case):  # a rank is a verdict that one may bet on
         return disturbed(case)
     if terms.max_latency_s is not None:

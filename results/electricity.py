@@ -89,6 +89,8 @@ def cost_of(case: CaseSummary, tariff: Tariff) -> ElectricityCost:
     reason = ""
     if case.status != "ok":
         reason = f"{case.status}: {case.reason or 'no reason was given'}"
+    elif case.functional_only:
+        reason = case.functional_only
     elif case.energy_per_step_j is None:
         reason = case.energy_per_step_j_reason
     if reason:

@@ -41,6 +41,8 @@ def energy_row_notes(case: CaseSummary) -> list[str]:
         notes.append(f"! energy that a guard says FAIL of ({', '.join(failed)}): shown, but not to be compared")
     if case.numbers_from == "invalid":
         notes.append("! energy of an invalid result: measured, but not to be compared")
+    if case.functional_only:
+        notes.append(case.functional_only)
     if case.energy_per_item_j is None:
         notes.append(f"J per item n/a: {case.energy_per_item_j_reason}")
     if case.energy_uncertainty is None:

@@ -19,8 +19,10 @@ from results.comparability import comparability
 from results.energy_evidence import step_energy
 from results.errors import RunFolderError
 from results.failed_guards import GUARDS_OF_TIMES, of_energy
+from results.functional_only import functional_only
 from results.process_stats import ProcessStats
 from results.records import Measurement, PlannedCase, RunInfo, Status
+from results.render import find_device
 from results.replicates import check
 from results.session_case import Process, SessionCase
 from results.stats import order_statistic_index
@@ -147,6 +149,7 @@ def _session_case(info: RunInfo, identity: str, planned: PlannedCase, seen: dict
         status=max(statuses, key=SEVERITY.index),
         ended_well="ok" in statuses,
         left_out=left_out,
+        functional_only=functional_only(find_device(info.devices, planned.case)),
         selfcheck=info.selfcheck,
     )
 

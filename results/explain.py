@@ -45,6 +45,7 @@ def explain(run: StoredRun, text: str) -> str:
         f"{spec.label} (case {case.case_id})",
         f"run {summary.run.run_id}, {spec.workload} v{spec.workload_version}" + (f", {shape}" if shape else ""),
         f"on {device.name if device else 'an unknown device'}",
+        *([case.functional_only] if case.functional_only else []),
         "",
         *_status(case),
     ]
@@ -52,7 +53,7 @@ def explain(run: StoredRun, text: str) -> str:
     if numbers:
         for section in (limits_section, throughput_section, latency_section, warmup_section):
             lines += ["", *section(case, numbers)]
-        lines += ["", *_arithmetic(case, numbers), "", *_memory(case)]
+        lines += ["", *_arithmetic(case, numbers), *_placement(numbers), "", *_memory(case)]
         lines += ["", *energy_section(case, numbers)]
     lines += ["", *_guards(case, replicates)]
     return "\n".join(_wrapped(line) for line in lines) + "\n"
@@ -127,6 +128,13 @@ def _arithmetic(case: CaseSummary, replicates: Sequence[Measurement]) -> list[st
     else:
         lines.append(f"{INDENT}error n/a: {one_line(case.numerics_error_reason)}")
     return lines
+
+
+def _placement(replicates: Sequence[Measurement]) -> list[str]:
+    """Which provider ran it, by which evidence; nothing where the backend has no providers."""
+    found = [m.facts["placement"] for m in replicates if isinstance(m.facts.get("placement"), dict)]
+    told = dict.fromkeys(one_line(str(placement.get("evidence", ""))) for placement in found)  # type: ignore[attr-defined]
+    return ["", "Placement", *(INDENT + text for text in told)] if told else []
 
 
 def _memory(case: CaseSummary) -> list[str]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
+from results import units
 from results.case_summary import CaseSummary, RunSummary
 from results.energy_notes import energy_notes
 from results.guard_notes import guard_case_notes, guard_notes
@@ -13,6 +15,7 @@ from results.latency_notes import (
     missing_percentile_notes,
     precision_notes,
 )
+from results.placement_summary import PLAIN_PROVIDER
 
 
 def one_line(text: str) -> str:
@@ -50,7 +53,7 @@ def case_notes(case: CaseSummary, brief: bool) -> list[str]:
     """What must be said about one row: why it is not ok, what its numbers rest on."""
     if case.status == "missing":
         return [case.reason]
-    return [*_status_notes(case), *_quality_notes(case, brief)]
+    return [*_status_notes(case), *_placement_notes(case), *_quality_notes(case, brief)]
 
 
 def _status_notes(case: CaseSummary) -> list[str]:
@@ -65,6 +68,28 @@ def _status_notes(case: CaseSummary) -> list[str]:
     if case.num_measured < case.num_replicates:
         notes.append(f"{case.num_replicates - case.num_measured} of {case.num_replicates} replicates missing")
     return notes
+
+
+def _placement_notes(case: CaseSummary) -> list[str]:
+    """Where the numbers are from, where that is not plainly the device: simulators, providers beside the CPU's."""
+    notes = [case.functional_only] if case.functional_only and case.numbers_from else []
+    whole = case.provider_time_share == case.provider_node_share == 1
+    if case.execution_provider and not (whole and case.execution_provider == PLAIN_PROVIDER):
+        shares = [
+            f"{_floored(share)} of the {what}" if share is not None else f"{what} n/a: {reason}"
+            for what, share, reason in (
+                ("time", case.provider_time_share, case.provider_time_share_reason),
+                ("nodes", case.provider_node_share, case.provider_node_share_reason),
+            )
+        ]
+        left = f"; left on the CPU: {case.left_on_cpu}" if case.left_on_cpu else ""
+        notes.append(f"on {case.execution_provider}: {', '.join(shares)}{left}")
+    return notes
+
+
+def _floored(share: float) -> str:
+    """Rounded down, so that what is left over never reads as nothing."""
+    return units.percent(math.floor(1000 * share + 1e-9) / 1000)
 
 
 def _quality_notes(case: CaseSummary, brief: bool) -> list[str]:

@@ -17,6 +17,7 @@ from typing import NamedTuple
 import msgspec
 
 from results.case_summary import CaseSummary, RunHeader, RunSummary
+from results.functional_only import marks_of
 from results.notes import one_line
 from results.records import CaseSpec, Device, Scalar
 from results.rows import COLUMNS, flat_row
@@ -113,7 +114,8 @@ def _used_devices(run: RunHeader, cases: Sequence[CaseSpec]) -> list[tuple[str, 
     found: dict[tuple[str, str], list[str]] = {}
     for case in cases:
         device = find_device(run.devices, case)
-        key = (case.device, device.name if device else "unknown device")
+        name = device.name if device else "unknown device"
+        key = (case.device, f"{name}, functional only" if marks_of(device) else name)
         backends = found.setdefault(key, [])
         if case.backend not in backends:
             backends.append(case.backend)

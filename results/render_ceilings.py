@@ -116,7 +116,8 @@ def _rows(summary: RunSummary, columns: Sequence[CeilingColumn], shared: Shared)
 
 def _name(case: CaseSummary) -> str:
     spec = case.case
-    return f"{spec.workload}/{spec.preset} {spec.phase} {spec.precision} b{spec.batch_size}"
+    mark = ", functional only" if case.functional_only else ""
+    return f"{spec.workload}/{spec.preset} {spec.phase} {spec.precision} b{spec.batch_size}{mark}"
 
 
 def _meanings(summary: RunSummary) -> list[tuple[str, str]]:

@@ -7,10 +7,9 @@ from typing import NamedTuple
 
 import msgspec
 
-from results.baseline_bars import FUNCTIONAL_ONLY
 from results.case_summary import CaseSummary, RunSummary
 from results.cost_record import CostReport
-from results.render import find_device, options_text, shape_text
+from results.render import options_text, shape_text
 from results.scorecard_dollars import dollars
 from results.scorecard_record import Cell, Scorecard
 
@@ -252,7 +251,4 @@ def _notes(group: Group) -> Iterable[str]:
         for guard in case.guards:
             if guard.verdict == "FAIL":
                 yield f"{lead}guard {guard.name} failed: {guard.reason or 'no reason was given'}"
-    device = find_device(group.summary.run.devices, next(iter(group.cases.values())).case)
-    for mark in FUNCTIONAL_ONLY:
-        if device is not None and device.details.get(mark):
-            yield f"functional only: {device.name} is marked {mark}, its times are not those of a chip"
+    yield from dict.fromkeys(case.functional_only for case in group.cases.values() if case.functional_only)

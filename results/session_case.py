@@ -65,6 +65,7 @@ class SessionCase(Record, frozen=True, kw_only=True):
     status: Status | Literal["missing"] = "ok"
     ended_well: bool = False  # whether any process did, evidence or not
     left_out: tuple[str, ...] = ()
+    functional_only: str = ""  # why the times are not those of a chip, if so: there is no verdict on them
     # Metrics that count for the exit code, as the baseline declares them; None: the default.
     gating: tuple[str, ...] | None = None
     selfcheck: SelfCheck | None = None

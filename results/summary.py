@@ -25,8 +25,11 @@ from results.case_summary import CaseSummary, LatencyKind, RunHeader, RunSummary
 from results.ceilings import with_ceilings
 from results.energy_summary import energy_fields
 from results.errors import RunFolderError
+from results.functional_only import functional_only
+from results.placement_summary import placement_fields
 from results.pooled_latency import Sampled, pooled_latency, read_process
 from results.records import Measurement, Phase, PlannedCase, Timing
+from results.render import find_device
 from results.replicates import Totals, check, counted, totals
 
 if TYPE_CHECKING:
@@ -112,6 +115,7 @@ def _summarize_case(run: StoredRun, planned: PlannedCase, replicates: list[Measu
         "case": case,
         "num_replicates": planned.replicates,
         "latency_kind": LATENCY_KINDS[case.phase],
+        "functional_only": functional_only(find_device(run.info.devices, case)),
     }
     if not replicates:
         why = "never measured: the run ended before this case"
@@ -164,6 +168,7 @@ def _numbers(run: StoredRun, processes: list[Sampled]) -> Fields:
         **rates,
         **pooled_latency(processes),
         **_numerics(replicates),
+        **placement_fields(replicates),
         **_preparation(timings),
         **_memory(replicates),
         **energy_fields(replicates, summed.work, rates),
