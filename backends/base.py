@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple, Protocol, runtime_checkable
 
+import msgspec
 import numpy as np
 
 from results.records import CaseSpec, Device, Support
@@ -122,3 +123,31 @@ class Backend(Protocol):
 
         None: this backend has no reference; the case is then marked ``not_checked``.
         """
+
+
+class MissingDevice(msgspec.Struct, frozen=True, kw_only=True):
+    """A device that a backend knows but cannot use here.
+
+    Attributes:
+        device: its id, or the part of it before the colon.
+        title: for people.
+        hardware: what it would run on.
+        reason: why it cannot be used, in one line.
+        hint: what to install or set, or ``""``.
+        installed: the software for it is here, so that its absence may surprise.
+    """
+
+    device: str
+    title: str
+    hardware: str
+    reason: str
+    hint: str = ""
+    installed: bool = False
+
+
+@runtime_checkable
+class TellsMissing(Protocol):
+    """What a :class:`Backend` may offer beside its members: the devices that it cannot use here."""
+
+    def missing(self) -> list[MissingDevice]:
+        """Every device it knows and that is not among its ``devices()``."""

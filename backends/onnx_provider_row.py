@@ -18,13 +18,15 @@ class Target:
         suffix: the part of the device's id after the colon; ``""``: none; ``"N"``: the hardware's index.
         kind: kind of the device, which meters and guards go by.
         hardware: type of the hardware as plugin providers tell it (``OrtHardwareDeviceType``): CPU, GPU, NPU.
-        options: provider options that choose it in a monolithic build; ``{N}`` stands for the index.
+        options: provider options that choose it in a build with the provider in it; ``{N}`` stands for the index.
+        plugin_options: those that the plugin needs beside the device that it is given.
     """
 
     suffix: str
     kind: str
     hardware: Literal["CPU", "GPU", "NPU"]
     options: Mapping[str, str] = field(default_factory=dict)
+    plugin_options: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,7 @@ class ProviderRow:
         chips: what it runs on.
         package: what pip installs, or ``""`` where there is no wheel.
         extra: chipmark's extra that pulls the package, or ``""``.
+        is_plugin: the package joins the plain ``onnxruntime``; else it is a build of its own, to be installed alone.
         plugin: the importable module of its plugin package (``get_library_path``), or ``""``.
         system: operating systems of the package.
         needs: what must be there beside the package.
@@ -49,7 +52,7 @@ class ProviderRow:
         memory: where tensors of an I/O binding lie: the name of the memory for ``OrtValue`` s.
         ep_context: it keeps compiled models (``ep.context_enable``).
         cuda_graph: the provider option that turns graph capture on, or ``""`` where it has none.
-        known_options: options that it takes in a monolithic build; empty: not known, so none is taken on trust.
+        library: name of its library in a build with the provider in it, or ``""`` where it has none of its own.
         is_cpu: it is made for CPUs, so that its CPU device is no simulator.
         mark: what chipmark has seen of it.
     """
@@ -65,6 +68,7 @@ class ProviderRow:
     precisions: str
     mark: str
     extra: str = ""
+    is_plugin: bool = False
     plugin: str = ""
     system: str = "Linux, Windows"
     needs: str = ""
@@ -72,5 +76,5 @@ class ProviderRow:
     memory: str = "cpu"
     ep_context: bool = False
     cuda_graph: str = ""
-    known_options: tuple[str, ...] = ()
+    library: str = ""
     is_cpu: bool = False

@@ -40,6 +40,7 @@ CUDA = ProviderRow(
     precisions="fp32, fp16, bf16",
     memory="cuda",
     cuda_graph="enable_cuda_graph",
+    library="onnxruntime_providers_cuda",
     mark=NOT_YET,
 )
 TENSORRT = ProviderRow(
@@ -58,6 +59,7 @@ TENSORRT = ProviderRow(
     memory="cuda",
     ep_context=True,
     cuda_graph="trt_cuda_graph_enable",
+    library="onnxruntime_providers_tensorrt",
     mark=NOT_YET,
 )
 TENSORRT_RTX = ProviderRow(
@@ -68,6 +70,7 @@ TENSORRT_RTX = ProviderRow(
     chips="NVIDIA RTX GPUs (Turing and newer)",
     package="onnxruntime-ep-nv-tensorrt-rtx",
     extra="onnx-tensorrt-rtx",
+    is_plugin=True,
     plugin="onnxruntime_ep_nv_tensorrt_rtx",
     needs="NVIDIA driver",
     targets=(Target("N", "cuda", "GPU", {"device_id": "{N}"}),),
@@ -93,6 +96,7 @@ MIGRAPHX = ProviderRow(
     int8="S8S8",  # its INT8 products take signed operands
     precisions="fp32, fp16, bf16, fp8, int8",
     fused=True,
+    library="onnxruntime_providers_migraphx",
     mark=NOT_YET,
 )
 OPENVINO = ProviderRow(
@@ -117,6 +121,7 @@ OPENVINO = ProviderRow(
     fused=True,
     ep_context=True,
     is_cpu=True,
+    library="onnxruntime_providers_openvino",
     mark="CPU: run on a CPU of another vendor; GPU, NPU: not yet",
 )
 QNN = ProviderRow(
@@ -127,18 +132,20 @@ QNN = ProviderRow(
     chips="Hexagon NPUs and Adreno GPUs of Snapdragon",
     package="onnxruntime-qnn",
     extra="onnx-qnn",
+    is_plugin=True,
     plugin="onnxruntime_qnn",
     system="Windows, Linux and Android on Snapdragon; x86 Linux: simulator",
     needs="Snapdragon; on x86 the HTP library only simulates",
     targets=(
-        Target("npu", "npu", "NPU", {"backend_type": "htp"}),
-        Target("gpu", "gpu", "GPU", {"backend_type": "gpu"}),
+        Target("npu", "npu", "NPU", {"backend_type": "htp"}, {"backend_type": "htp"}),
+        Target("gpu", "gpu", "GPU", {"backend_type": "gpu"}, {"backend_type": "gpu"}),
     ),
     # HTP takes unsigned activations; per-channel weights must be signed and symmetric (QNN operator definitions).
     int8="U8S8",
     precisions="int8, fp16 (fp32 graphs as fp16); int16 activations",
     fused=True,
     ep_context=True,
+    library="onnxruntime_providers_qnn",
     mark="run on the vendor's simulator only",
 )
 VITISAI = ProviderRow(
@@ -155,6 +162,7 @@ VITISAI = ProviderRow(
     precisions="int8, bf16",
     fused=True,
     ep_context=True,
+    library="onnxruntime_providers_vitisai",
     mark=NOT_YET,
 )
 COREML = ProviderRow(
@@ -208,6 +216,7 @@ CANN = ProviderRow(
     precisions="fp32, fp16, int8",
     fused=True,
     memory="cann",
+    library="onnxruntime_providers_cann",
     mark=NOT_YET,
 )
 XNNPACK = ProviderRow(
@@ -233,6 +242,7 @@ WEBGPU = ProviderRow(
     chips="GPUs with Vulkan, Direct3D 12 or Metal",
     package="onnxruntime-ep-webgpu",
     extra="onnx-webgpu",
+    is_plugin=True,
     plugin="onnxruntime_ep_webgpu",
     system="Linux, Windows, macOS",
     needs="a GPU driver with Vulkan, Direct3D 12 or Metal",
@@ -275,9 +285,9 @@ HAILO = ProviderRow(
 
 # In the order in which devices are preferred: own hardware first, what is for any hardware last.
 ROWS: tuple[ProviderRow, ...] = (
-    TENSORRT_RTX,
-    TENSORRT,
     CUDA,
+    TENSORRT,
+    TENSORRT_RTX,
     MIGRAPHX,
     CANN,
     QNN,

@@ -13,9 +13,10 @@ from types import ModuleType
 from typing import TYPE_CHECKING
 
 from backends.onnx_source import source_of
-from backends.onnxruntime_devices import list_devices, provider_of
+from backends.onnxruntime_devices import find, provider_of
 from backends.onnxruntime_options import KNOWN_OPTIONS as KNOWN_OPTIONS
 from backends.onnxruntime_options import check_options
+from backends.onnxruntime_packages import check_single
 from backends.onnxruntime_provider import Provider, make_session
 from results.errors import BackendUnavailable
 from results.records import CaseSpec, Device, Precision, Support
@@ -24,7 +25,7 @@ from workloads.requests import unsuited_reason
 if TYPE_CHECKING:
     import numpy as np
 
-    from backends.base import Step
+    from backends.base import MissingDevice, Step
     from workloads.base import Workload
 
 # Builds since 1.32 start a thread that sends events about their use to their maker unless this is set before they
@@ -33,15 +34,7 @@ os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 INSTALL_HINT = 'install it with: pip install "chipmark[torch,onnx]"'
 # What the fork server imports once for all workers.
-PRELOAD = (
-    "onnxruntime",
-    "onnxruntime.quantization",
-    "onnx",
-    "onnxscript",
-    "backends.torch_preload",
-    "backends.onnx_quantize",
-    "backends.onnxruntime_session",
-)
+PRELOAD = ("onnx", "onnxscript", "backends.torch_preload", "backends.onnxruntime_preload")
 _EXPORT_PACKAGES = ("torch", "onnx", "onnxscript")
 
 
@@ -57,7 +50,15 @@ class OnnxRuntimeBackend:
             BackendUnavailable: ONNX Runtime cannot be imported.
         """
         runtime = _import_runtime()
-        return [known.device for known in list_devices(runtime, self.name)]
+        return [known.device for known in find(runtime, self.name).devices]
+
+    def missing(self) -> list[MissingDevice]:
+        """The providers that cannot be used here, and what they lack; ``TellsMissing``.
+
+        Raises:
+            BackendUnavailable: ONNX Runtime cannot be imported.
+        """
+        return list(find(_import_runtime(), self.name).missing)
 
     def supports(self, workload: Workload, case: CaseSpec, device: Device) -> Support:
         """By phase, by installed packages, then by what a small graph is executed with.
@@ -117,6 +118,7 @@ def _step_flops(workload: Workload, case: CaseSpec) -> float | None:
 
 
 def _import_runtime() -> ModuleType:
+    check_single()
     try:
         import onnxruntime
     except Exception as error:  # a wheel for another system may raise anything

@@ -6,6 +6,8 @@ import platform
 from pathlib import Path
 
 CPUINFO = Path("/proc/cpuinfo")
+# CPUID's vendor strings (Intel SDM, AMD APM).
+CPU_VENDORS = {"GenuineIntel": "Intel", "AuthenticAMD": "AMD"}
 
 
 def read_cpuinfo(path: Path = CPUINFO) -> dict[str, str]:
@@ -21,3 +23,8 @@ def read_cpuinfo(path: Path = CPUINFO) -> dict[str, str]:
 def cpu_name(path: Path = CPUINFO) -> str:
     """The CPU's model name, or the machine type where the system does not tell."""
     return read_cpuinfo(path).get("model name") or platform.processor() or platform.machine() or "CPU"
+
+
+def cpu_vendor(path: Path = CPUINFO) -> str | None:
+    """The CPU's maker, or None where the system does not tell (x86 only)."""
+    return CPU_VENDORS.get(read_cpuinfo(path).get("vendor_id", ""))

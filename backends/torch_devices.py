@@ -10,11 +10,10 @@ from typing import Any
 import torch
 
 from backends.cache_size import accelerator_cache_bytes, cpu_cache_bytes
-from backends.processor import CPUINFO, cpu_name, read_cpuinfo
+from backends.processor import CPUINFO, cpu_name, cpu_vendor, read_cpuinfo
 from results.records import Device, Scalar
 
 _CPUINFO = CPUINFO
-_CPU_VENDORS = {"AuthenticAMD": "AMD", "GenuineIntel": "Intel"}
 _ACCELERATOR_VENDORS = {"cuda": "NVIDIA", "rocm": "AMD", "xpu": "Intel", "mps": "Apple"}
 # Flags that decide which types a CPU multiplies (see ``torch_precision``), in either system's words.
 _SHOWN_CPU_FLAGS = (
@@ -161,13 +160,13 @@ def _accelerator_details(kind: str, index: int, properties: Any) -> dict[str, Sc
 def _cpu(backend: str) -> Device:
     import psutil
 
-    info, flags = read_cpuinfo(_CPUINFO), cpu_flags()
+    flags = cpu_flags()
     return Device(
         id="cpu",
         backend=backend,
         kind="cpu",
         name=cpu_name(_CPUINFO),
-        vendor=_CPU_VENDORS.get(info.get("vendor_id", "")),
+        vendor=cpu_vendor(_CPUINFO),
         memory_bytes=psutil.virtual_memory().total,
         details={
             "torch": str(torch.__version__),

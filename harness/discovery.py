@@ -8,6 +8,7 @@ from multiprocessing.connection import Connection
 import msgspec
 
 from backends import REGISTRY as BACKENDS
+from backends.base import MissingDevice, TellsMissing
 from harness.isolation import isolate
 from harness.messages import Event
 from harness.supervisor import Limits, Supervisor
@@ -19,12 +20,13 @@ LIMITS = Limits(timeout_s=180.0, progress_timeout_s=180.0)
 
 
 class BackendReport(msgspec.Struct, frozen=True, kw_only=True):
-    """What one backend found: devices, or why it has none."""
+    """What one backend found: devices, or why it has none, and the devices it knows but cannot use."""
 
     name: str
     devices: tuple[Device, ...] = ()
     reason: str = ""
     install_hint: str = ""
+    missing: tuple[MissingDevice, ...] = ()
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True):
@@ -49,7 +51,10 @@ def main(connection: Connection, payload: bytes) -> None:
 def ask(name: str) -> BackendReport:
     """What backend ``name`` finds on this machine; never raises."""
     try:
-        report = BackendReport(name=name, devices=tuple(BACKENDS.get(name).devices()))
+        backend = BACKENDS.get(name)
+        devices = tuple(backend.devices())
+        missing = tuple(backend.missing()) if isinstance(backend, TellsMissing) else ()
+        report = BackendReport(name=name, devices=devices, missing=missing)
         # Through the encoding and back, so that a plugin's odd types are found here, with its name.
         report = msgspec.json.decode(msgspec.json.encode(report, enc_hook=str), type=BackendReport)
         _check_devices(report)

@@ -25,7 +25,7 @@ ENERGY_VARIABLE = "CHIPMARK_ENERGY"
 
 
 # Kinds of devices that backends know by these names.
-ACCELERATOR_KINDS = ("cuda", "rocm", "xpu", "mps", "npu")
+ACCELERATOR_KINDS = ("cuda", "rocm", "xpu", "mps", "npu", "gpu")
 
 
 class Filters(msgspec.Struct, frozen=True, kw_only=True):
@@ -146,8 +146,9 @@ def resolve_devices(wanted: str, reports: Sequence[BackendReport]) -> dict[str, 
         raise BackendUnavailable(f"no backend can run here ({reasons})", hints)
     chosen = {}
     for report in reports:
-        match = [d.id for d in report.devices if wanted in ("auto", d.id, d.kind)]
-        chosen[report.name] = match[0] if match else ""
+        # An id is meant before a kind: "cpu" is the CPU provider, not another provider for CPUs.
+        match = sorted((d.id != wanted, i) for i, d in enumerate(report.devices) if wanted in ("auto", d.id, d.kind))
+        chosen[report.name] = report.devices[match[0][1]].id if match else ""
     if not any(chosen.values()):
         known = {d.id for r in working for d in r.devices} | {"auto"}
         _refuse_absent(wanted, working)
@@ -159,6 +160,10 @@ def resolve_devices(wanted: str, reports: Sequence[BackendReport]) -> dict[str, 
 def _refuse_absent(wanted: str, working: Sequence[BackendReport]) -> None:
     """An accelerator that could be, but is not here, is no misspelt CPU."""
     kind = wanted.partition(":")[0]
+    for lost in (lost for report in working for lost in report.missing):
+        if lost.device in (wanted, kind):
+            hint = f"; {lost.hint}" if lost.hint else ""
+            raise UsageError(f"--device {wanted}: {lost.title} cannot be used here: {lost.reason}{hint}")
     if kind in ACCELERATOR_KINDS and not any(d.kind == kind for report in working for d in report.devices):
         here = ", ".join(dict.fromkeys(device.id for report in working for device in report.devices))
         raise UsageError(

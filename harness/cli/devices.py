@@ -16,8 +16,9 @@ if TYPE_CHECKING:
 
 
 @click.command("devices")
-@click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
-def command(as_json: bool) -> None:
+@click.option("--all", "show_all", is_flag=True, help="Also how to install each provider that is not here.")
+@click.option("--json", "as_json", is_flag=True, help="Print as JSON (always all).")
+def command(show_all: bool, as_json: bool) -> None:
     """Show every backend's devices: which precision can be measured on each, and who reads its power.
 
     native: the device multiplies in this type. emulated: the values have this type, products are
@@ -28,6 +29,7 @@ def command(as_json: bool) -> None:
 
     from backends import REGISTRY as BACKENDS
     from harness.capabilities import probe
+    from harness.cli.missing_lines import missing_lines
     from harness.cli.output import write_result
     from harness.discovery import discover
     from harness.instance.identify import given_instance, identify
@@ -51,6 +53,7 @@ def command(as_json: bool) -> None:
         return
     lines = [_instance_line(here)]
     lines += [line for report in reports for line in _lines(report, answers.get(report.name, []), surveyed)]
+    lines += [line for report in reports for line in missing_lines(report, show_all)]
     lines += [f"broken plugin {name}: {reason}" for name, reason in broken.items()]
     write_result("".join(f"{line}\n" for line in lines))
 
@@ -71,14 +74,27 @@ def _instance_line(here: Identified) -> str:
     return f"instance: {name}{where}{pricing}, {by}{reason}" + (f"\n    {note}" if note else "")
 
 
+def _provider(device: Device) -> str:
+    """The software between a backend and the device, with vendor and versions, where there is such."""
+    provider = device.details.get("execution_provider")
+    if provider is None:
+        return ""
+    by = f" by {vendor}" if (vendor := device.details.get("provider_vendor")) else ""
+    packages = [str(device.details[name]) for name in ("plugin", "package") if device.details.get(name)]
+    return f"; {provider}{by}" + (f" of {', '.join(packages)}" if packages else "")
+
+
 def _lines(report: BackendReport, answers: list[Capability], surveyed: Survey) -> list[str]:
+    from results.baseline_bars import FUNCTIONAL_ONLY
+
     if not report.devices:
         hint = f"; {report.install_hint}" if report.install_hint else ""
         return [f"{report.name}: not usable here: {report.reason}{hint}"]
     lines = []
     for device in report.devices:
         memory = f", {device.memory_bytes / 2**30:.1f} GiB" if device.memory_bytes else ""
-        lines.append(f"{report.name} @ {device.id}: {device.name}{memory}")
+        lines.append(f"{report.name} @ {device.id}: {device.name}{memory}{_provider(device)}")
+        lines += [f"    {mark}: {device.details[mark]}" for mark in FUNCTIONAL_ONLY if device.details.get(mark)]
         for answer in answers:
             if answer.device == device.id:
                 reason = f": {answer.reason}" if answer.reason else ""
