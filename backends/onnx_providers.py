@@ -10,14 +10,11 @@ from backends.onnx_provider_row import ProviderRow, Target
 
 NOT_YET = "not yet"
 
+# fmt: off
 CPU = ProviderRow(
-    name="CPUExecutionProvider",
-    short="cpu",
-    title="CPU",
-    vendor="any",
-    chips="every CPU",
-    package="onnxruntime",
-    extra="onnx",
+    name="CPUExecutionProvider", short="cpu", title="CPU",
+    vendor="any", chips="every CPU",
+    package="onnxruntime", extra="onnx",
     system="Linux, Windows, macOS",
     targets=(Target("", "cpu", "CPU"),),
     # U8S8 saturates without VNNI (MLAS's AVX2 kernels add pairs of products in 16 bits).
@@ -27,13 +24,9 @@ CPU = ProviderRow(
     mark="measured on hardware",
 )
 CUDA = ProviderRow(
-    name="CUDAExecutionProvider",
-    short="cuda",
-    title="CUDA",
-    vendor="NVIDIA",
-    chips="NVIDIA GPUs, Jetson",
-    package="onnxruntime-gpu",
-    extra="onnx-gpu",
+    name="CUDAExecutionProvider", short="cuda", title="CUDA",
+    vendor="NVIDIA", chips="NVIDIA GPUs, Jetson",
+    package="onnxruntime-gpu", extra="onnx-gpu",
     needs="driver, CUDA and cuDNN of the wheel's major versions",
     targets=(Target("N", "cuda", "GPU", {"device_id": "{N}"}),),
     int8="S8S8",  # its quantized kernels take signed values only; other graphs are dequantized
@@ -44,13 +37,9 @@ CUDA = ProviderRow(
     mark=NOT_YET,
 )
 TENSORRT = ProviderRow(
-    name="TensorrtExecutionProvider",
-    short="tensorrt",
-    title="TensorRT",
-    vendor="NVIDIA",
-    chips="NVIDIA GPUs, Jetson",
-    package="onnxruntime-gpu",
-    extra="onnx-gpu",
+    name="TensorrtExecutionProvider", short="tensorrt", title="TensorRT",
+    vendor="NVIDIA", chips="NVIDIA GPUs, Jetson",
+    package="onnxruntime-gpu", extra="onnx-gpu",
     needs="what CUDA needs, and TensorRT's libraries",
     targets=(Target("N", "cuda", "GPU", {"device_id": "{N}"}),),
     int8="S8S8",  # symmetric, zero point 0 (TensorRT developer guide, explicit quantization)
@@ -63,15 +52,10 @@ TENSORRT = ProviderRow(
     mark=NOT_YET,
 )
 TENSORRT_RTX = ProviderRow(
-    name="NvTensorRTRTXExecutionProvider",
-    short="tensorrt-rtx",
-    title="TensorRT for RTX",
-    vendor="NVIDIA",
-    chips="NVIDIA RTX GPUs (Turing and newer)",
-    package="onnxruntime-ep-nv-tensorrt-rtx",
-    extra="onnx-tensorrt-rtx",
-    is_plugin=True,
-    plugin="onnxruntime_ep_nv_tensorrt_rtx",
+    name="NvTensorRTRTXExecutionProvider", short="tensorrt-rtx", title="TensorRT for RTX",
+    vendor="NVIDIA", chips="NVIDIA RTX GPUs (Turing and newer)",
+    package="onnxruntime-ep-nv-tensorrt-rtx", extra="onnx-tensorrt-rtx",
+    is_plugin=True, plugin="onnxruntime_ep_nv_tensorrt_rtx",
     needs="NVIDIA driver",
     targets=(Target("N", "cuda", "GPU", {"device_id": "{N}"}),),
     int8="S8S8",  # as TensorRT
@@ -83,13 +67,9 @@ TENSORRT_RTX = ProviderRow(
     mark=NOT_YET,
 )
 MIGRAPHX = ProviderRow(
-    name="MIGraphXExecutionProvider",
-    short="migraphx",
-    title="MIGraphX",
-    vendor="AMD",
-    chips="AMD Instinct and Radeon GPUs",
-    package="onnxruntime-migraphx",
-    extra="onnx-migraphx",
+    name="MIGraphXExecutionProvider", short="migraphx", title="MIGraphX",
+    vendor="AMD", chips="AMD Instinct and Radeon GPUs",
+    package="onnxruntime-migraphx", extra="onnx-migraphx",
     system="Linux",
     needs="ROCm with MIGraphX",
     targets=(Target("N", "rocm", "GPU", {"device_id": "{N}"}),),
@@ -100,13 +80,9 @@ MIGRAPHX = ProviderRow(
     mark=NOT_YET,
 )
 OPENVINO = ProviderRow(
-    name="OpenVINOExecutionProvider",
-    short="openvino",
-    title="OpenVINO",
-    vendor="Intel",
-    chips="CPUs, Intel GPUs, Core Ultra NPUs",
-    package="onnxruntime-openvino",
-    extra="onnx-openvino",
+    name="OpenVINOExecutionProvider", short="openvino", title="OpenVINO",
+    vendor="Intel", chips="CPUs, Intel GPUs, Core Ultra NPUs",
+    package="onnxruntime-openvino", extra="onnx-openvino",
     plugin="onnxruntime_ep_openvino",
     needs="drivers of the GPU or NPU",
     targets=(
@@ -125,15 +101,10 @@ OPENVINO = ProviderRow(
     mark="CPU: run on a CPU of another vendor; GPU, NPU: not yet",
 )
 QNN = ProviderRow(
-    name="QNNExecutionProvider",
-    short="qnn",
-    title="QNN",
-    vendor="Qualcomm",
-    chips="Hexagon NPUs and Adreno GPUs of Snapdragon",
-    package="onnxruntime-qnn",
-    extra="onnx-qnn",
-    is_plugin=True,
-    plugin="onnxruntime_qnn",
+    name="QNNExecutionProvider", short="qnn", title="QNN",
+    vendor="Qualcomm", chips="Hexagon NPUs and Adreno GPUs of Snapdragon",
+    package="onnxruntime-qnn", extra="onnx-qnn",
+    is_plugin=True, plugin="onnxruntime_qnn",
     system="Windows, Linux and Android on Snapdragon; x86 Linux: simulator",
     needs="Snapdragon; on x86 the HTP library only simulates",
     targets=(
@@ -149,11 +120,8 @@ QNN = ProviderRow(
     mark="run on the vendor's simulator only",
 )
 VITISAI = ProviderRow(
-    name="VitisAIExecutionProvider",
-    short="vitisai",
-    title="Vitis AI",
-    vendor="AMD",
-    chips="Ryzen AI NPUs, Versal",
+    name="VitisAIExecutionProvider", short="vitisai", title="Vitis AI",
+    vendor="AMD", chips="Ryzen AI NPUs, Versal",
     package="",
     system="Windows, Linux",
     needs="the Ryzen AI installer, whose environment brings its own ONNX Runtime",
@@ -166,13 +134,9 @@ VITISAI = ProviderRow(
     mark=NOT_YET,
 )
 COREML = ProviderRow(
-    name="CoreMLExecutionProvider",
-    short="coreml",
-    title="Core ML",
-    vendor="Apple",
-    chips="Apple silicon: Neural Engine, GPU, CPU",
-    package="onnxruntime",
-    extra="onnx",
+    name="CoreMLExecutionProvider", short="coreml", title="Core ML",
+    vendor="Apple", chips="Apple silicon: Neural Engine, GPU, CPU",
+    package="onnxruntime", extra="onnx",
     system="macOS",
     targets=(
         Target("ane", "npu", "NPU", {"MLComputeUnits": "CPUAndNeuralEngine", "ModelFormat": "MLProgram"}),
@@ -186,13 +150,9 @@ COREML = ProviderRow(
     mark=NOT_YET,
 )
 DIRECTML = ProviderRow(
-    name="DmlExecutionProvider",
-    short="directml",
-    title="DirectML",
-    vendor="Microsoft",
-    chips="every DirectX 12 GPU; NPUs by their drivers",
-    package="onnxruntime-directml",
-    extra="onnx-directml",
+    name="DmlExecutionProvider", short="directml", title="DirectML",
+    vendor="Microsoft", chips="every DirectX 12 GPU; NPUs by their drivers",
+    package="onnxruntime-directml", extra="onnx-directml",
     system="Windows",
     needs="a DirectX 12 driver",
     targets=(Target("N", "gpu", "GPU", {"device_id": "{N}"}),),
@@ -202,13 +162,9 @@ DIRECTML = ProviderRow(
     mark=NOT_YET,
 )
 CANN = ProviderRow(
-    name="CANNExecutionProvider",
-    short="cann",
-    title="CANN",
-    vendor="Huawei",
-    chips="Ascend NPUs",
-    package="onnxruntime-cann",
-    extra="onnx-cann",
+    name="CANNExecutionProvider", short="cann", title="CANN",
+    vendor="Huawei", chips="Ascend NPUs",
+    package="onnxruntime-cann", extra="onnx-cann",
     system="Linux",
     needs="Ascend driver and CANN toolkit",
     targets=(Target("N", "npu", "NPU", {"device_id": "{N}"}),),
@@ -220,11 +176,8 @@ CANN = ProviderRow(
     mark=NOT_YET,
 )
 XNNPACK = ProviderRow(
-    name="XnnpackExecutionProvider",
-    short="xnnpack",
-    title="XNNPACK",
-    vendor="any",
-    chips="Arm and x86 CPUs",
+    name="XnnpackExecutionProvider", short="xnnpack", title="XNNPACK",
+    vendor="any", chips="Arm and x86 CPUs",
     package="",
     system="Android, iOS; elsewhere built from source",
     needs="a build of ONNX Runtime with it: no wheel has it",
@@ -235,15 +188,10 @@ XNNPACK = ProviderRow(
     mark=NOT_YET,
 )
 WEBGPU = ProviderRow(
-    name="WebGpuExecutionProvider",
-    short="webgpu",
-    title="WebGPU",
-    vendor="any",
-    chips="GPUs with Vulkan, Direct3D 12 or Metal",
-    package="onnxruntime-ep-webgpu",
-    extra="onnx-webgpu",
-    is_plugin=True,
-    plugin="onnxruntime_ep_webgpu",
+    name="WebGpuExecutionProvider", short="webgpu", title="WebGPU",
+    vendor="any", chips="GPUs with Vulkan, Direct3D 12 or Metal",
+    package="onnxruntime-ep-webgpu", extra="onnx-webgpu",
+    is_plugin=True, plugin="onnxruntime_ep_webgpu",
     system="Linux, Windows, macOS",
     needs="a GPU driver with Vulkan, Direct3D 12 or Metal",
     targets=(Target("gpu", "gpu", "GPU"),),
@@ -253,11 +201,8 @@ WEBGPU = ProviderRow(
     mark=NOT_YET,
 )
 NNAPI = ProviderRow(
-    name="NnapiExecutionProvider",
-    short="nnapi",
-    title="NNAPI",
-    vendor="Google",
-    chips="NPUs, DSPs and GPUs of Android devices",
+    name="NnapiExecutionProvider", short="nnapi", title="NNAPI",
+    vendor="Google", chips="NPUs, DSPs and GPUs of Android devices",
     package="",
     system="Android",
     needs="an Android build of ONNX Runtime; Android 15 deprecates NNAPI",
@@ -268,11 +213,8 @@ NNAPI = ProviderRow(
     mark=NOT_YET,
 )
 HAILO = ProviderRow(
-    name="HailoExecutionProvider",
-    short="hailo",
-    title="Hailo",
-    vendor="Hailo",
-    chips="Hailo-8, Hailo-10H",
+    name="HailoExecutionProvider", short="hailo", title="Hailo",
+    vendor="Hailo", chips="Hailo-8, Hailo-10H",
     package="",
     system="Linux",
     needs="Hailo's fork of ONNX Runtime and HailoRT; models compiled by the Dataflow Compiler",
@@ -282,6 +224,7 @@ HAILO = ProviderRow(
     fused=True,
     mark=NOT_YET,
 )
+# fmt: on
 
 # In the order in which devices are preferred: own hardware first, what is for any hardware last.
 ROWS: tuple[ProviderRow, ...] = (

@@ -13,8 +13,8 @@ from pathlib import Path
 from types import ModuleType
 
 from backends.onnx_provider_row import ProviderRow
-from backends.onnxruntime_error_text import plain_error
 from backends.onnxruntime_assignment import RECORD_ASSIGNMENT, assignment
+from backends.onnxruntime_error_text import plain_error
 from backends.onnxruntime_provider import Provider, ProviderAbsent, make_session
 
 # y = a @ b of float32 [8, 8]; opset 13, IR 8. Written out, as ONNX encodes it, because a device that runs models
