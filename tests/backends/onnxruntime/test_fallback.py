@@ -81,11 +81,12 @@ def test_no_limit_lets_a_whole_fallback_through(workload: TinyWorkload, plant) -
     assert (found.status, found.reason[:27]) == ("invalid", "fallback: no node is on Azu")
 
 
-@pytest.mark.filterwarnings("ignore:Specified provider")
-def test_a_provider_that_is_not_there_is_caught(workload: TinyWorkload, plant) -> None:
+def test_a_provider_that_is_not_there_is_refused(workload: TinyWorkload, plant) -> None:
     plant("OpenVINOExecutionProvider")
     found = measured(case_of(workload))
-    assert found.status in ("invalid", "unsupported")
+    # By the probe of precisions, or, where that was asked before the device vanished, by the case's own session.
+    assert found.status in ("unsupported", "failed")
+    assert found.timing is None
     assert "OpenVINOExecutionProvider" in found.reason
 
 
