@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from results.records import Device
 
-# In a device's details.
+# In a device's details: true, or why.
 MARKS = ("functional_only", "simulated")
 
 
@@ -21,4 +21,7 @@ def functional_only(device: Device | None) -> str:
     marks = marks_of(device)
     if device is None or not marks:
         return ""
+    why = [value for name in marks if isinstance(value := device.details[name], str)]
+    if why:
+        return f"functional only: {device.name}, its times are not those of a chip: {'; '.join(why)}"
     return f"functional only: {device.name} is marked {' and '.join(marks)}, its times are not those of a chip"

@@ -49,6 +49,10 @@ def flat(text: str) -> str:
 def test_what_is_marked(mark):
     device = Device(id="qnn:npu", backend="onnxruntime", kind="npu", name="Hexagon", details={mark: True})
     assert functional_only(device) == f"functional only: Hexagon is marked {mark}, its times are not those of a chip"
+    because = msgspec.structs.replace(device, details={mark: "its library only simulates"})
+    assert functional_only(because) == (
+        "functional only: Hexagon, its times are not those of a chip: its library only simulates"
+    )
     assert functional_only(msgspec.structs.replace(device, details={mark: False})) == ""
     assert functional_only(msgspec.structs.replace(device, details={})) == functional_only(None) == ""
 
