@@ -85,7 +85,7 @@ def _provider(device: Device) -> str:
 
 
 def _lines(report: BackendReport, answers: list[Capability], surveyed: Survey) -> list[str]:
-    from results.baseline_bars import FUNCTIONAL_ONLY
+    from results.functional_only import MARKS
 
     if not report.devices:
         hint = f"; {report.install_hint}" if report.install_hint else ""
@@ -94,7 +94,7 @@ def _lines(report: BackendReport, answers: list[Capability], surveyed: Survey) -
     for device in report.devices:
         memory = f", {device.memory_bytes / 2**30:.1f} GiB" if device.memory_bytes else ""
         lines.append(f"{report.name} @ {device.id}: {device.name}{memory}{_provider(device)}")
-        lines += [f"    {mark}: {device.details[mark]}" for mark in FUNCTIONAL_ONLY if device.details.get(mark)]
+        lines += [f"    {mark}: {device.details[mark]}" for mark in MARKS if device.details.get(mark)]
         for answer in answers:
             if answer.device == device.id:
                 reason = f": {answer.reason}" if answer.reason else ""

@@ -1,6 +1,6 @@
 """Run by another Python with OpenVINO: a whole case with a silent fallback planted into its model.
 
-    python -m tests.other_runtimes.planted_case
+python -m tests.other_runtimes.planted_case
 """
 
 from __future__ import annotations
