@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from backends.onnxruntime_assignment import RECORD_ASSIGNMENT, assignment
+from backends.onnxruntime_assignment import CPU_PROVIDER, RECORD_ASSIGNMENT, assignment
 from backends.onnxruntime_run_times import COPIES, Event, RunTimes, run_times, split_runs
 
 # Runs whose times are read where nodes are on several providers: odd, so that one of them is the median.
@@ -71,6 +71,12 @@ class Audit:
     providers: Mapping[str, int]
     runs: tuple[RunTimes, ...] = ()
     ops_by_provider: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+
+    @property
+    def fused(self) -> str:
+        """A provider beside the CPU's that ran something, though no matrix kernel is to be seen; else ""."""
+        others = [name for name in self.providers if name != CPU_PROVIDER]
+        return others[0] if others and not self.matrix_kernels else ""
 
     @property
     def matmul_dtypes(self) -> dict[str, int]:

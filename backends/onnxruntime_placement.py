@@ -21,7 +21,6 @@ from backends.onnxruntime_run_times import RunTimes
 
 # Least part of the time, and of the matrix work, on the provider that was asked for.
 MIN_SHARE = 0.95
-CPU_PROVIDER = "CPUExecutionProvider"
 # More would not make a line easier to read; the facts hold all.
 MAX_OPS_TOLD = 6
 

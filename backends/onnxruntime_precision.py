@@ -103,6 +103,8 @@ def probe(precision: Precision, make_session: Callable[..., Any], flags: Collect
         "executed": ", ".join(audit.matmul_dtypes),
         "casts": audit.ops.get("Cast", 0),
     }
+    if audit.fused:
+        return _fused_support(precision, audit.fused, evidence)
     if not audit.matrix_kernels or not all(kernel.dtype in _EXECUTED[precision] for kernel in audit.matrix_kernels):
         return Support(level="unsupported", reason=_substitution(precision, audit), evidence=evidence)
     if precision == "int8":
@@ -111,6 +113,15 @@ def probe(precision: Precision, make_session: Callable[..., Any], flags: Collect
         reason = f"{precision} runs on this provider, but chipmark does not export {precision} graphs yet"
         return Support(level="unsupported", reason=reason, evidence=evidence)
     return Support(level="native", evidence=evidence)
+
+
+def _fused_support(precision: Precision, provider: str, evidence: dict[str, Any]) -> Support:
+    """Of a provider that compiles whole subgraphs, whose profile does not tell the types in them."""
+    evidence |= {"executed": f"within a subgraph of {provider}, which does not tell its types"}
+    if precision == "fp32":  # the numerics gate finds what is computed in less
+        return Support(level="native", evidence=evidence)
+    reason = f"{provider} compiles the graph and does not tell in which types it multiplies"
+    return Support(level="unsupported", reason=reason, evidence=evidence)
 
 
 def _substitution(precision: Precision, audit: Audit) -> str:

@@ -8,10 +8,10 @@ from typing import Any
 
 from backends.onnx_cache import CacheEntry
 from backends.onnx_source import Arrays
-from backends.onnxruntime_assignment import RECORD_ASSIGNMENT, assignment
+from backends.onnxruntime_assignment import CPU_PROVIDER, RECORD_ASSIGNMENT, assignment
 from backends.onnxruntime_audit import Audit, audit_session
 from backends.onnxruntime_options import CONFIG_ENTRIES, session_options
-from backends.onnxruntime_placement import CPU_PROVIDER, MIN_SHARE, Placement
+from backends.onnxruntime_placement import MIN_SHARE, Placement
 from backends.onnxruntime_precision import executed_dtypes, precision_of
 from backends.onnxruntime_provider import Provider, make_session
 from backends.onnxruntime_step import OnnxRuntimeStep
@@ -116,6 +116,8 @@ def _precision_facts(precision: Precision, audit: Audit) -> dict[str, object]:
     shares, counted = audit.shares()
     share = sum(shares.get(dtype, 0.0) for dtype in executed_dtypes(precision))
     listed = ", ".join(f"{dtype} {part:.1%}" for dtype, part in shares.items()) or "no matrix kernels"
+    if audit.fused:
+        listed = f"subgraphs of {audit.fused}, which does not tell its types"
     return {
         "matmul_dtypes": audit.matmul_dtypes,
         "precision_executed": precision_of(max(shares, key=lambda dtype: shares[dtype])) if shares else None,

@@ -13,12 +13,15 @@ from pathlib import Path
 
 import psutil
 
+from backends.onnx_providers import ROWS
 from backends.processor import cpu_name
 from results.records import Environment
 
 PACKAGES = (
     "torch", "torchao", "onnxruntime", "onnxruntime-gpu", "onnx", "onnxscript", "numpy", "pandas",
     "nvidia-ml-py", "triton", "pytorch-triton-rocm", "intel-extension-for-pytorch",
+    # The other builds of ONNX Runtime, and its plugins.
+    *sorted({row.package for row in ROWS} - {"", "onnxruntime", "onnxruntime-gpu"}),
 )  # fmt: skip
 # Variables that change what is measured. Their values are stored; nothing else of the environment is.
 VARIABLES = (

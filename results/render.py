@@ -27,7 +27,7 @@ FORMATS = ("table", "markdown", "json", "csv")
 TABLE_WIDTH = 100
 # What begins like this is a formula to a spreadsheet, and may come from the name of a file or a device.
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
-# Packages whose versions belong beside every table.
+# Packages whose versions belong beside every table; with the other builds and the plugins of the last.
 HEADER_PACKAGES = ("torch", "onnxruntime")
 
 
@@ -99,7 +99,9 @@ def header_lines(run: RunHeader, cases: Sequence[CaseSpec]) -> list[str]:
     """Which run this is, on what, with what."""
     environment = run.environment
     created = run.created_at.replace("T", " ").replace("+00:00", " UTC").replace("Z", " UTC")
-    versions = [f"{name} {environment.packages[name]}" for name in HEADER_PACKAGES if name in environment.packages]
+    packages = environment.packages
+    named = [*HEADER_PACKAGES, *(name for name in packages if name.startswith(f"{HEADER_PACKAGES[-1]}-"))]
+    versions = [f"{name} {packages[name]}" for name in named if name in packages]
     lines = [
         f"run {run.run_id}, suite {run.suite}, {created}",
         *(f"{device_id}: {name} ({backends})" for device_id, name, backends in _used_devices(run, cases)),

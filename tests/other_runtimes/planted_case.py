@@ -37,6 +37,8 @@ def plant(source: Path, target: Path) -> None:
         attributes: dict[str, Any] = {"offset": [0.0], "scale": [1.0], "domain": "ai.onnx.ml"}
         chain.append(onnx.helper.make_node("Scaler", [last], [f"planted{i}"], name=f"planted{i}", **attributes))
         last = f"planted{i}"
+        value = model.graph.value_info.add(name=last)  # nothing infers it, and OpenVINO takes no unknown rank
+        value.type.CopyFrom(model.graph.input[0].type)
     for node in model.graph.node:
         node.input[:] = [last if taken == name else taken for taken in node.input]
     nodes = [*chain, *model.graph.node]

@@ -149,6 +149,13 @@ def test_sources_that_disagree_are_told() -> None:
     assert found["disagreement"] in found["evidence"]
 
 
+@pytest.mark.parametrize(("name", "fused"), [("openvino_whole", OPENVINO), ("qnn_backend_missing", "")])
+def test_what_is_fused_hides_its_types(name: str, fused: str) -> None:
+    audit = read_profile(json.loads((RECORDED / f"{name}.json").read_text())["events"])
+    assert audit.fused == fused
+    assert bool(audit.matrix_kernels) is not bool(fused)
+
+
 def kernel(op: str, provider: str, us: int) -> dict[str, Any]:
     return {"cat": "Node", "name": f"{op}_kernel_time", "dur": us, "args": {"op_name": op, "provider": provider}}
 
