@@ -50,7 +50,10 @@ class ProviderRow:
         precisions: what it takes, as its documentation says; what is measured is found by probing.
         fused: it compiles whole subgraphs, so that a profile has one event for each of them.
         memory: where tensors of an I/O binding lie: the name of the memory for ``OrtValue`` s.
-        ep_context: it keeps compiled models (``ep.context_enable``).
+        ep_context: it writes models whose nodes are compiled (``ep.context_enable``).
+        cache: provider options by which it keeps compiled models in a folder, for which ``{folder}`` stands; this
+            is preferred, because the graph then stays as it was.
+        threads: the provider option that says how many threads it uses on a CPU, or ``""``: as ONNX Runtime's own.
         cuda_graph: the provider option that turns graph capture on, or ``""`` where it has none.
         library: name of its library in a build with the provider in it, or ``""`` where it has none of its own.
         is_cpu: it is made for CPUs, so that its CPU device is no simulator.
@@ -75,6 +78,13 @@ class ProviderRow:
     fused: bool = False
     memory: str = "cpu"
     ep_context: bool = False
+    cache: Mapping[str, str] = field(default_factory=dict)
+    threads: str = ""
     cuda_graph: str = ""
     library: str = ""
     is_cpu: bool = False
+
+    @property
+    def keeps_compiled(self) -> bool:
+        """Whether compiled models can be kept, by either way."""
+        return self.ep_context or bool(self.cache)

@@ -28,7 +28,8 @@ CUDA = ProviderRow(
     vendor="NVIDIA", chips="NVIDIA GPUs, Jetson",
     package="onnxruntime-gpu", extra="onnx-gpu",
     needs="driver, CUDA and cuDNN of the wheel's major versions",
-    targets=(Target("N", "cuda", "GPU", {"device_id": "{N}"}),),
+    targets=(Target("N", "cuda", "GPU", {"device_id": "{N}", "use_tf32": "0"}),),
+    # FP32 products would be rounded to TF32 otherwise, which is its default.
     int8="S8S8",  # its quantized kernels take signed values only; other graphs are dequantized
     precisions="fp32, fp16, bf16",
     memory="cuda",
@@ -47,6 +48,10 @@ TENSORRT = ProviderRow(
     fused=True,
     memory="cuda",
     ep_context=True,
+    cache={
+        "trt_engine_cache_enable": "1", "trt_engine_cache_path": "{folder}",
+        "trt_timing_cache_enable": "1", "trt_timing_cache_path": "{folder}",
+    },
     cuda_graph="trt_cuda_graph_enable",
     library="onnxruntime_providers_tensorrt",
     mark=NOT_YET,
@@ -63,6 +68,7 @@ TENSORRT_RTX = ProviderRow(
     fused=True,
     memory="cuda",
     ep_context=True,
+    cache={"nv_runtime_cache_path": "{folder}"},
     cuda_graph="enable_cuda_graph",
     mark=NOT_YET,
 )
@@ -77,6 +83,7 @@ MIGRAPHX = ProviderRow(
     precisions="fp32, fp16, bf16, fp8, int8",
     fused=True,
     library="onnxruntime_providers_migraphx",
+    cache={"migraphx_model_cache_dir": "{folder}"},
     mark=NOT_YET,
 )
 OPENVINO = ProviderRow(
@@ -95,7 +102,9 @@ OPENVINO = ProviderRow(
     int8="U8S8",
     precisions="fp32, int8; fp16 on GPU and NPU; bf16 on CPUs that have it",
     fused=True,
-    ep_context=True,
+    # Its EPContext models of a CPU it does not read again (1.24).
+    cache={"cache_dir": "{folder}"},
+    threads="num_of_threads",
     is_cpu=True,
     library="onnxruntime_providers_openvino",
     mark="CPU: run on a CPU of another vendor; GPU, NPU: not yet",
@@ -129,7 +138,7 @@ VITISAI = ProviderRow(
     int8="S8S8",  # signed and symmetric (Vitis AI user guide UG1414)
     precisions="int8, bf16",
     fused=True,
-    ep_context=True,
+    cache={"cache_dir": "{folder}", "cache_key": "model"},
     library="onnxruntime_providers_vitisai",
     mark=NOT_YET,
 )
@@ -147,6 +156,7 @@ COREML = ProviderRow(
     precisions="fp32, fp16",
     fused=True,
     is_cpu=True,
+    cache={"ModelCacheDirectory": "{folder}"},
     mark=NOT_YET,
 )
 DIRECTML = ProviderRow(
@@ -185,6 +195,7 @@ XNNPACK = ProviderRow(
     int8="by cpu",
     precisions="fp32, fp16, int8",
     is_cpu=True,
+    threads="intra_op_num_threads",
     mark=NOT_YET,
 )
 WEBGPU = ProviderRow(

@@ -18,6 +18,7 @@ from backends.onnxruntime_options import KNOWN_OPTIONS as KNOWN_OPTIONS
 from backends.onnxruntime_options import check_options
 from backends.onnxruntime_packages import check_single
 from backends.onnxruntime_provider import Provider, make_session
+from backends.onnxruntime_tuning import tuned, untunable
 from results.errors import BackendUnavailable
 from results.records import CaseSpec, Device, Precision, Support
 from workloads.requests import unsuited_reason
@@ -83,7 +84,10 @@ class OnnxRuntimeBackend:
         if missing:
             reason = f"exporting needs {' and '.join(missing)}; {INSTALL_HINT}"
             return Support(level="unsupported", reason=reason)
-        return _probe(case.precision, provider_of(_import_runtime(), device))
+        provider = tuned(provider_of(_import_runtime(), device), case.options)
+        if reason := untunable(provider, case.options):
+            return Support(level="unsupported", reason=reason)
+        return _probe(case.precision, provider)
 
     def prepare(self, workload: Workload, case: CaseSpec, device: Device) -> Step:
         """Export (or load from the cache), quantize for INT8, open and audit the session.
@@ -98,7 +102,7 @@ class OnnxRuntimeBackend:
         from backends.onnxruntime_precision import int8_scheme
         from backends.onnxruntime_session import open_step
 
-        provider, source = provider_of(runtime, device), source_of(workload, case)
+        provider, source = tuned(provider_of(runtime, device), case.options), source_of(workload, case)
         scheme = None
         if case.precision == "int8":
             scheme = int8_scheme(functools.partial(make_session, provider=provider))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -162,4 +163,6 @@ def _device(runtime: ModuleType, backend: str, provider: Provider, target: Targe
     device = describe(runtime, backend, provider, target, index)
     if reason := simulator_reason(provider, target):
         device.details["functional_only"] = reason
-    return OrtDevice(device, provider)
+    software = [str(device.details[name]) for name in ("package", "plugin", "version") if device.details.get(name)]
+    identity = ", ".join((device.name, *software))
+    return OrtDevice(device, dataclasses.replace(provider, identity=identity))

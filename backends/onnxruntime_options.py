@@ -5,14 +5,21 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from backends.onnx_provider_options import PROVIDER_OPTIONS, RESERVED
+from backends.onnxruntime_tuning import PREFIX
 from results.errors import UsageError, did_you_mean
 from results.records import Scalar
 
 KNOWN_OPTIONS: dict[str, type] = {
+    "cuda_graph": bool,  # capture the graph once and replay it, where the provider can
+    "ep_context": bool,  # keep compiled models in chipmark's cache, where the provider can
     "graph_optimization": str,  # how far ONNX Runtime rewrites the graph: all, extended, basic, off
     # least part of the time, and of the matrix work, on the device's provider, 0 to 1; default 0.95
     "min_provider_share": float,
     "threads": int,  # CPU threads within one operator; default: one per physical core
+    # what is passed on to the provider; false is a value here, so all are strings
+    **{f"{PREFIX}{name}": str for options in PROVIDER_OPTIONS.values() for name in options},
+    **{f"{PREFIX}{name}": str for name in RESERVED},
 }
 GRAPH_OPTIMIZATIONS = ("all", "extended", "basic", "off")
 # Set, though it is the default, so that the facts tell what holds.
@@ -34,13 +41,23 @@ def check_options(options: Mapping[str, Scalar]) -> None:
     for name, value in options.items():
         if name not in KNOWN_OPTIONS:
             raise UsageError(f"onnxruntime: unknown option {name!r}{did_you_mean(name, KNOWN_OPTIONS)}")
-        if name == "threads" and (type(value) is not int or value < 1):
-            raise UsageError(f"onnxruntime: option threads must be a whole number of 1 or more, not {value!r}")
-        if name == "min_provider_share" and not _is_share(value):
-            raise UsageError(f"onnxruntime: option min_provider_share must be a number from 0 to 1, not {value!r}")
-        if name == "graph_optimization" and value not in GRAPH_OPTIMIZATIONS:
-            takes = ", ".join(GRAPH_OPTIMIZATIONS)
-            raise UsageError(f"onnxruntime: option graph_optimization must be one of {takes}, not {value!r}")
+        if takes := _wanted(name, value):
+            raise UsageError(f"onnxruntime: option {name} must be {takes}, not {value!r}")
+        if (reserved := name.removeprefix(PREFIX)) != name and reserved in RESERVED:
+            raise UsageError(f"onnxruntime: option {name} cannot be set: {RESERVED[reserved]}")
+
+
+def _wanted(name: str, value: Scalar) -> str:
+    """What the option takes, if not ``value``; else ``""``."""
+    if name == "threads":
+        return "" if type(value) is int and value >= 1 else "a whole number of 1 or more"
+    if name == "min_provider_share":
+        return "" if _is_share(value) else "a number from 0 to 1"
+    if name == "graph_optimization":
+        return "" if value in GRAPH_OPTIMIZATIONS else "one of " + ", ".join(GRAPH_OPTIMIZATIONS)
+    if KNOWN_OPTIONS[name] is bool:
+        return "" if type(value) is bool else "true or false"
+    return "" if isinstance(value, str) else "a string"
 
 
 def _is_share(value: Scalar) -> bool:

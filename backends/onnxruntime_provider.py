@@ -22,6 +22,7 @@ class Provider:
         row: what the table says of it.
         options: provider options, passed on.
         hardware: the devices of a plugin provider (``OrtEpDevice``); empty for one that was built in.
+        identity: names and versions of hardware and software that compiled code depends on.
     """
 
     name: str
@@ -30,15 +31,18 @@ class Provider:
     row: ProviderRow
     options: Mapping[str, str] = field(default_factory=dict)
     hardware: tuple[Any, ...] = ()
+    identity: str = ""
 
 
 class ProviderAbsent(ChipmarkError):
     """A session was asked for on a provider that is not there, or not any more."""
 
     def __init__(self, provider: Provider) -> None:
+        given = ", ".join(f"{name}={value}" for name, value in provider.options.items())
         super().__init__(
             f"{provider.device_id}: ONNX Runtime opens no session on {provider.name} here and would run on the CPU "
             "instead; the hardware, its driver or a library is missing (`chipmark devices` says more)"
+            + (f", or it refuses an option ({given})" if given else "")
         )
 
 

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from backends.onnx_cache import CacheEntry
 from backends.onnx_source import Arrays
 from backends.onnxruntime_assignment import CPU_PROVIDER, RECORD_ASSIGNMENT, assignment
 from backends.onnxruntime_audit import Audit, audit_session
+from backends.onnxruntime_compiled import Compiled, compiled, not_kept
 from backends.onnxruntime_options import CONFIG_ENTRIES, session_options
 from backends.onnxruntime_placement import MIN_SHARE, Placement
 from backends.onnxruntime_precision import executed_dtypes, precision_of
@@ -37,17 +40,22 @@ def open_step(
         flops: of one step by the workload's definition; None where it is not known.
     """
     disabled = _DISABLED_OPTIMIZERS.get(case.precision, ())
+    kept = _compiled(case, provider, entry.model_path, disabled)
 
     def create(options: Any) -> Any:
-        return make_session(entry.model_path, options, provider, disabled)
+        return make_session(kept.model, options, kept.provider, disabled)
 
     # The session that is profiled is then like the timed one; on the CPU alone only the kernels are of interest.
     prepack = provider.name != CPU_PROVIDER
     audit = audit_session(create, session_options(case.options), batches[0], prepack=prepack)
-    session, threads_started = _timed_session(create, case.options)
+    session, opening = _timed_session(create, case.options)
+    kept.clean_up()
     facts: dict[str, object] = {
         **_export_facts(entry),
-        **_session_facts(session, case.options, threads_started),
+        **_session_facts(session, case.options),
+        **opening,
+        "provider_options": dict(provider.options),
+        **kept.facts,
         "disabled_optimizers": list(disabled),
         **_precision_facts(case.precision, audit),
         **_placement(case, provider, session, audit, flops).facts(),
@@ -66,14 +74,36 @@ def _placement(case: CaseSpec, provider: Provider, session: Any, audit: Audit, f
     )
 
 
-def _timed_session(create: Callable[[Any], Any], options: Mapping[str, Scalar]) -> tuple[Any, int | None]:
-    """The session to time and the number of threads it started (None: not readable here)."""
+def _compiled(case: CaseSpec, provider: Provider, model: Path, disabled: Sequence[str]) -> Compiled:
+    """The model as it is to be opened: compiled, where the case asks for that."""
+    if not case.options.get("ep_context"):
+        return not_kept(model, provider)
+
+    def open_session(path: Path, place: Provider, entries: Mapping[str, str]) -> Any:
+        made = session_options(case.options)
+        for name, value in entries.items():
+            made.add_session_config_entry(name, value)
+        return make_session(path, made, place, disabled)
+
+    level = str(case.options.get("graph_optimization", "all"))
+    ingredients = {"identity": provider.identity, "graph_optimization": level, "disabled_optimizers": list(disabled)}
+    return compiled(model, provider, ingredients, open_session)
+
+
+def _timed_session(create: Callable[[Any], Any], options: Mapping[str, Scalar]) -> tuple[Any, dict[str, object]]:
+    """The session to time, and the facts about opening it."""
     made = session_options(options)
     made.add_session_config_entry(RECORD_ASSIGNMENT, "1")
-    before = _num_threads()
+    before, start = _num_threads(), time.perf_counter()
     session = create(made)
-    after = _num_threads()
-    return session, None if before is None or after is None else after - before
+    seconds, after = time.perf_counter() - start, _num_threads()
+    facts: dict[str, object] = {
+        # Most providers compile here, where no cache spares them that.
+        "session_s": seconds,
+        # The calling thread works too, so a pool of n threads starts n - 1. None: not readable here.
+        "threads_started": None if before is None or after is None else after - before,
+    }
+    return session, facts
 
 
 def _num_threads() -> int | None:
@@ -94,7 +124,7 @@ def _export_facts(entry: CacheEntry) -> dict[str, object]:
     return {**kept, **took, "export_cached": cached, "export_note": "; ".join(notes)}
 
 
-def _session_facts(session: Any, options: Mapping[str, Scalar], threads_started: int | None) -> dict[str, object]:
+def _session_facts(session: Any, options: Mapping[str, Scalar]) -> dict[str, object]:
     import onnxruntime
 
     held = session.get_session_options()
@@ -105,8 +135,6 @@ def _session_facts(session: Any, options: Mapping[str, Scalar], threads_started:
         "execution_mode": held.execution_mode.name,
         "intra_op_num_threads": held.intra_op_num_threads or "default: one per physical core",
         "inter_op_num_threads": held.inter_op_num_threads,
-        # The calling thread works too, so a pool of n threads starts n - 1.
-        "threads_started": threads_started,
         "session_config": dict(CONFIG_ENTRIES),
         "torch_used_for": "export, inputs and the FP32 reference; never in a timed step",
     }

@@ -106,7 +106,8 @@ def test_wrong_options(backend: OnnxRuntimeBackend, cpu: Device, options: dict[s
 
 
 def test_known_options_are_accepted() -> None:
-    assert set(KNOWN_OPTIONS) == {"threads", "graph_optimization", "min_provider_share"}
+    own = {name for name in KNOWN_OPTIONS if not name.startswith("provider.")}
+    assert own == {"threads", "graph_optimization", "min_provider_share", "ep_context", "cuda_graph"}
     for level in ("all", "extended", "basic", "off"):
         check_options({"threads": 2, "graph_optimization": level})
 
