@@ -102,7 +102,7 @@ OPENVINO = ProviderRow(
     int8="U8S8",
     precisions="fp32, int8; fp16 on GPU and NPU; bf16 on CPUs that have it",
     fused=True,
-    # Its EPContext models of a CPU it does not read again (1.24).
+    # Its EPContext models of a CPU it does not read again, and its cache of a CPU it does not use (1.24).
     cache={"cache_dir": "{folder}"},
     threads="num_of_threads",
     is_cpu=True,

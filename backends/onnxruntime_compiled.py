@@ -36,7 +36,8 @@ class Compiled:
     Attributes:
         model: the file.
         provider: where to run it, with the options that name its cache.
-        facts: ``ep_context``: off, cold or warm; ``compile_s``: seconds of compiling, None where nothing was.
+        facts: ``ep_context``: off, cold, warm, or unused where the provider compiled in spite of what it had kept;
+            ``compile_s``: seconds of opening a session that compiled, None where none did or it is not kept.
         folder: temporary, to be removed after the sessions were opened, or None.
     """
 
@@ -71,13 +72,30 @@ def compiled(model: Path, provider: Provider, ingredients: Mapping[str, object],
     key = content_key({**ingredients, "model": _digest(model.parent), "provider": _identity(provider)})
     place = cache_root() / "compiled" / key
     if (place / _DONE_FILE).exists():
-        found = _use(place, model, provider, {"ep_context": "warm", "compile_s": None})
         try:
-            open_session(found.model, found.provider, {})
-            return found
+            return _warm(place, model, provider, open_session)
         except Exception:  # damaged, or of another driver: made again
             shutil.rmtree(place, ignore_errors=True)
     return _compile(place, model, provider, open_session)
+
+
+def _warm(place: Path, model: Path, provider: Provider, open_session: Open) -> Compiled:
+    """What was kept, if it is used: a provider that compiles all the same writes it once more (OpenVINO's CPU)."""
+    found = _use(place, model, provider, {"ep_context": "warm", "compile_s": None})
+    before, start = _state(place), time.perf_counter()
+    open_session(found.model, found.provider, {})
+    seconds = time.perf_counter() - start
+    if _state(place) == before:
+        return found
+    note = f"{provider.row.title} compiled again, though it was given what it had kept"
+    facts = {"ep_context": "unused", "compile_s": seconds, "ep_context_note": note}
+    return dataclasses.replace(found, facts=facts)
+
+
+def _state(folder: Path) -> dict[str, tuple[int, int]]:
+    """Size and time of each file."""
+    found = {str(path): path.stat() for path in folder.rglob("*") if path.is_file()}
+    return {name: (status.st_size, status.st_mtime_ns) for name, status in found.items()}
 
 
 def _compile(place: Path, model: Path, provider: Provider, open_session: Open) -> Compiled:

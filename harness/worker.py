@@ -42,6 +42,9 @@ RESERVED_FACTS = ("export_s", "peak_memory_bytes", "peak_memory_scope")
 OOM_TEXTS = (
     "out of memory", "can't allocate memory", "cannot allocate memory", "not enough memory",
     "failed to allocate memory", "bad_alloc", "unable to allocate",
+    # QNN; OpenCL and Level Zero (OpenVINO's GPU); HIP and DirectML write the words as one.
+    "mem_alloc", "cl_out_of_resources", "cl_mem_object_allocation_failure", "out_of_device_memory",
+    "out_of_host_memory", "outofmemory",
 )  # fmt: skip
 
 

@@ -164,6 +164,19 @@ def test_an_unavailable_backend_is_unsupported_with_its_hint(backend: FakeBacken
         ),
         (RuntimeError("CUDA out of memory. Tried to allocate 2 GiB"), "out_of_memory", "RuntimeError: CUDA out"),
         (type("OutOfMemoryError", (RuntimeError,), {})("x"), "out_of_memory", "OutOfMemoryError: x"),
+        # As QNN's simulator said of eight layers of 2048 x 2048, and of a backend that is not there.
+        (
+            RuntimeError(
+                "EP_FAIL : Failed to finalize QNN graph. Error: QNN_COMMON_ERROR_MEM_ALLOC: Memory allocation"
+            ),
+            "out_of_memory",
+            "RuntimeError: EP_FAIL : Failed to finalize",
+        ),
+        (RuntimeError("EP_FAIL : QNN SetupBackend failed"), "failed", "RuntimeError: EP_FAIL : QNN Setup"),
+        # As the sources and documentation of the others have it.
+        (RuntimeError("[GPU] error code: -5 CL_OUT_OF_RESOURCES"), "out_of_memory", "RuntimeError: [GPU]"),
+        (RuntimeError("ZE_RESULT_ERROR_OUT_OF_DEVICE_MEMORY"), "out_of_memory", "RuntimeError: ZE"),
+        (RuntimeError("HIP failure: hipErrorOutOfMemory"), "out_of_memory", "RuntimeError: HIP"),
     ],
 )
 def test_errors_end_in_one_status_at_their_stage(
