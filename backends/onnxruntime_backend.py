@@ -132,14 +132,14 @@ def _import_runtime() -> ModuleType:
     return runtime
 
 
-_probes: dict[tuple[Precision, str], Support] = {}
+_probes: dict[tuple[object, ...], Support] = {}
 
 
 def _probe(precision: Precision, provider: Provider) -> Support:
     """What a small graph is executed with; asked once a process."""
     from backends.onnxruntime_precision import probe
 
-    key = (precision, provider.device_id)
+    key = (precision, provider.device_id, provider.name, *sorted(provider.options.items()))
     if key not in _probes:
         _probes[key] = probe(precision, functools.partial(make_session, provider=provider))
     return _probes[key]
