@@ -160,10 +160,12 @@ def resolve_devices(wanted: str, reports: Sequence[BackendReport]) -> dict[str, 
 def _refuse_absent(wanted: str, working: Sequence[BackendReport]) -> None:
     """An accelerator that could be, but is not here, is no misspelt CPU."""
     kind = wanted.partition(":")[0]
-    for lost in (lost for report in working for lost in report.missing):
-        if lost.device in (wanted, kind):
-            hint = f"; {lost.hint}" if lost.hint else ""
-            raise UsageError(f"--device {wanted}: {lost.title} cannot be used here: {lost.reason}{hint}")
+    # A kind that other backends know too is not missing for one provider's sake.
+    if kind not in ACCELERATOR_KINDS or all(report.missing for report in working):
+        for lost in (lost for report in working for lost in report.missing):
+            if lost.device in (wanted, kind):
+                hint = f"; {lost.hint}" if lost.hint else ""
+                raise UsageError(f"--device {wanted}: {lost.title} cannot be used here: {lost.reason}{hint}")
     if kind in ACCELERATOR_KINDS and not any(d.kind == kind for report in working for d in report.devices):
         here = ", ".join(dict.fromkeys(device.id for report in working for device in report.devices))
         raise UsageError(

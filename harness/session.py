@@ -23,6 +23,7 @@ from harness.suite import Suite, load_suite
 from harness.supervisor import Supervisor
 from results.completeness import endings
 from results.errors import UsageError
+from results.functional_only import functional_only
 from results.records import GOOD_STATUSES, CaseSpec, RunInfo
 from results.store import LOG_FILE, StoredRun, open_run
 from results.store_writer import RunWriter
@@ -171,7 +172,7 @@ class Session:
 def default_suite(reports: Sequence[BackendReport], device: str) -> tuple[str, str]:
     """The suite that fits the device to be measured, and why."""
     found = [d for report in reports for d in report.devices if device in ("auto", d.id, d.kind)]
-    accelerators = [d for d in found if d.kind != "cpu"]
+    accelerators = [d for d in found if d.kind != "cpu" and not functional_only(d)]
     if not accelerators:
         return "smoke", "no accelerator is to be measured"
     best = accelerators[0]

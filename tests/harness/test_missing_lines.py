@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
 from backends.base import MissingDevice
 from harness.cli.missing_lines import missing_lines
 from harness.discovery import BackendReport
 from harness.plan import resolve_devices
+from harness.session import default_suite
 from results.errors import UnknownNameError, UsageError
 from results.records import Device
 
@@ -62,6 +64,22 @@ def test_a_known_device_that_is_not_here(wanted: str, words: str) -> None:
     with pytest.raises(UsageError) as caught:
         resolve_devices(wanted, [REPORT])
     assert str(caught.value) == words
+
+
+def test_a_kind_that_another_backend_has_is_not_one_providers_matter() -> None:
+    cuda = BackendReport(name="ort", devices=HERE, missing=(lost("cuda", "not installed", "pip install ort-gpu"),))
+    with pytest.raises(UsageError, match="CUDA cannot be used here: not installed"):
+        resolve_devices("cuda:0", [cuda])
+    torch = BackendReport(name="torch", devices=HERE)
+    with pytest.raises(UsageError, match="no backend finds a cuda device here"):
+        resolve_devices("cuda:0", [cuda, torch])
+
+
+def test_a_simulator_chooses_no_suite() -> None:
+    simulated = Device(id="qnn:npu", backend="ort", kind="npu", name="QNN", details={"functional_only": "simulates"})
+    assert default_suite([BackendReport(name="ort", devices=(*HERE, simulated))], "auto")[0] == "smoke"
+    real = msgspec.structs.replace(simulated, details={})
+    assert default_suite([BackendReport(name="ort", devices=(*HERE, real))], "auto")[0] == "edge"
 
 
 def test_an_unknown_device() -> None:

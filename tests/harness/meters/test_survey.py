@@ -165,5 +165,7 @@ def test_command_as_json(chipmark: Runner) -> None:
     for report in found["backends"]:
         of_devices = found["meters"].get(report["name"], {})  # whatever backend the device names
         assert list(of_devices) == [device["id"] for device in report["devices"]]
+        if report["name"] == "onnxruntime" and report["devices"]:
+            assert {"qnn", "coreml"} & {lost["device"].partition(":")[0] for lost in report["missing"]}
         assert all("example-meter" in answers for answers in of_devices.values())
         assert all(answer.get("reason") or answer["scope"] for a in of_devices.values() for answer in a.values())
