@@ -90,6 +90,6 @@ def test_devices_of_a_build_with_cuda(driver: Path) -> None:
     )
     pytest.importorskip("onnxruntime")
     assert ask(driver, code).splitlines() == [
-        "cuda:0 cuda Stub H100 NVIDIA {'device_id': '0'} 0000:00a:00.0",
-        "cuda:1 cuda Stub H200 NVIDIA {'device_id': '1'} 0000:01a:00.0",
+        "cuda:0 cuda Stub H100 NVIDIA {'device_id': '0', 'use_tf32': '0'} 0000:00a:00.0",
+        "cuda:1 cuda Stub H200 NVIDIA {'device_id': '1', 'use_tf32': '0'} 0000:01a:00.0",
     ]

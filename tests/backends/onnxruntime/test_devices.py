@@ -168,6 +168,13 @@ def test_an_installed_plugin_that_fails_is_a_missing_device(plugin: Any) -> None
     assert lost.reason.startswith("its library cannot be loaded: ")
 
 
+def test_a_plugin_that_was_registered_before_was_not_built_in(plugin: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """ONNX Runtime lists it among its own from then on, and a session that asks for it by name is the CPU's."""
+    monkeypatch.setattr(onnxruntime_plugins, "_registered", {"QNNExecutionProvider": ""})
+    (lost,) = found(Runtime("QNNExecutionProvider"), plugin("QNNExecutionProvider", None)).missing
+    assert (lost.device, lost.reason) == ("qnn", "its library loads, but offers no device here")
+
+
 def test_a_plugin_for_another_provider(plugin: Any) -> None:
     row = plugin("OtherExecutionProvider", None)
     with pytest.raises(ChipmarkError, match="some_plugin holds OtherExecutionProvider, not QNN"):
