@@ -25,7 +25,7 @@ ENERGY_VARIABLE = "CHIPMARK_ENERGY"
 
 
 # Kinds of devices that backends know by these names.
-ACCELERATOR_KINDS = ("cuda", "rocm", "xpu", "mps", "npu", "gpu")
+ACCELERATOR_KINDS = ("cuda", "rocm", "xpu", "mps", "npu")
 
 
 class Filters(msgspec.Struct, frozen=True, kw_only=True):
