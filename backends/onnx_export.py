@@ -1,8 +1,9 @@
 """Exports a workload's forward pass to ONNX, once: later cases find it in the cache.
 
 The graph has the case's static shapes, one input for each tensor of the batch, and one output,
-``logits``. A ``prefill`` graph of a decoder returns the logits of the last position, like
-``CachedDecoder.extend``, but no key/value cache.
+``logits``. A decoder that is an ``ExportsCache`` has one graph of variable lengths for both phases, with its
+key/value cache as inputs and outputs (``onnx_flat_cache``). The ``prefill`` graph of another decoder returns the
+logits of the last position, like ``CachedDecoder.extend``, but no cache.
 
 Shape suffixes: B batch, S sequence, V vocabulary.
 """
@@ -26,6 +27,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from backends.onnx_cache import MODEL_FILE, CacheEntry, Info, obtain
+from backends.onnx_flat_cache import INPUT_NAME, export_arguments, has_flat_cache
 from results.errors import ChipmarkError
 from results.records import CaseSpec
 from workloads.base import Workload
@@ -36,7 +38,7 @@ if TYPE_CHECKING:
 OUTPUT_NAME = "logits"
 PACKAGES = ("torch", "onnx", "onnxscript")
 # Raise when this module writes different graphs, or tells other things, for the same case.
-_FORMAT = 2
+_FORMAT = 3
 # A protobuf file ends at 2 GiB; weights move to a file beside it well before.
 EXTERNAL_DATA_BYTES = 1_500_000_000
 _EXPORT_OPTIONS: dict[str, Any] = {"dynamo": True, "optimize": True, "opset_version": 20}
@@ -59,16 +61,17 @@ def exported_model(workload: Workload, case: CaseSpec) -> CacheEntry:
 
 def export_ingredients(workload: Workload, case: CaseSpec) -> dict[str, object]:
     """Everything an exported graph depends on, for its cache key."""
-    preset = workload.spec.presets[case.preset]
+    preset, flat = workload.spec.presets[case.preset], has_flat_cache(workload, case.phase)
     return {
         "format": _FORMAT,
         "workload": workload.spec.name,
         "workload_version": workload.spec.version,
         "preset": case.preset,
         "preset_model": msgspec.to_builtins(preset.model),
-        "phase": case.phase,
+        # With its cache going in and out, one graph serves both phases and all lengths.
+        "phase": "prefill, decode" if flat else case.phase,
         "batch_size": case.batch_size,
-        "shape": dict(case.shape),
+        "shape": {} if flat else dict(case.shape),
         "seed": case.seed,
         "dtype": _weights_dtype(case),
         "source": source_digest(workload),
@@ -126,14 +129,17 @@ def _export(workload: Workload, case: CaseSpec, folder: Path) -> Info:
     start = time.perf_counter()
     model = workload.model(case.preset, case.seed).to(getattr(torch, _weights_dtype(case)))
     num_parameters = sum(parameter.numel() for parameter in model.parameters())
-    graph, output = _as_graph(model, case)
     batch = inputs_of(workload, case, case.seed + 1)
+    if has_flat_cache(workload, case.phase):
+        output = "logits of the last position, the greedy token, and the longer key/value cache"
+        graph, arguments, options = export_arguments(model, batch[INPUT_NAME])
+    else:
+        graph, output = _as_graph(model, case)
+        arguments, options = (), {"kwargs": batch, "output_names": [OUTPUT_NAME]}
     num_bytes = sum(p.numel() * p.element_size() for p in model.state_dict().values())
     with _quiet() as heard:
         try:
-            program = torch.onnx.export(
-                graph.eval(), (), kwargs=batch, output_names=[OUTPUT_NAME], verbose=False, **_EXPORT_OPTIONS
-            )
+            program = torch.onnx.export(graph.eval(), arguments, verbose=False, **options, **_EXPORT_OPTIONS)
             program.save(folder / MODEL_FILE, external_data=num_bytes > EXTERNAL_DATA_BYTES)
         except torch.onnx.OnnxExporterError as error:
             raise ChipmarkError(

@@ -7,7 +7,6 @@ import logging
 import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
 
 from backends.onnx_cache import MODEL_FILE, CacheEntry, Info, obtain
 from backends.onnx_export import (
@@ -17,12 +16,14 @@ from backends.onnx_export import (
     inputs_of,
     package_version,
 )
+from backends.onnx_flat_cache import INPUT_NAME, has_flat_cache
+from backends.onnxruntime_decoder import Arrays, cache_shape, decoder_feeds
 from backends.onnxruntime_precision import Int8Scheme
 from results.records import CaseSpec
 from workloads.base import Workload
 
 # Raise when this module quantizes the same model differently.
-_FORMAT = 1
+_FORMAT = 2
 NUM_CALIBRATION_BATCHES = 4
 # Far from the seeds that are scored and timed: case.seed + 1, + 2, ...
 CALIBRATION_SEED_OFFSET = 10_000
@@ -54,7 +55,10 @@ def quantized_model(workload: Workload, case: CaseSpec, scheme: Int8Scheme) -> C
     def build(folder: Path) -> Info:
         with exported_model(workload, case) as exported:
             start = time.perf_counter()
-            counts = _quantize(exported.model_path, folder, scheme, _batches(workload, case, seeds))
+            batches = _batches(workload, case, seeds)
+            if has_flat_cache(workload, case.phase):
+                batches = _both_phases(exported.model_path, batches)
+            counts = _quantize(exported.model_path, folder, scheme, batches)
             return {
                 **exported.info,
                 "export_s": None if exported.cached else exported.info["export_s"],
@@ -69,12 +73,25 @@ def quantized_model(workload: Workload, case: CaseSpec, scheme: Int8Scheme) -> C
     return obtain(ingredients, build)
 
 
-def _batches(workload: Workload, case: CaseSpec, seeds: Iterable[int]) -> Iterator[dict[str, Any]]:
+def _batches(workload: Workload, case: CaseSpec, seeds: Iterable[int]) -> Iterator[Arrays]:
     for seed in seeds:
         yield {name: x.numpy() for name, x in inputs_of(workload, case, seed).items()}
 
 
-def _quantize(model: Path, folder: Path, scheme: Int8Scheme, batches: Iterator[dict[str, Any]]) -> dict[str, object]:
+def _both_phases(model: Path, prompts: Iterable[Arrays]) -> Iterator[Arrays]:
+    """Each prompt over an empty cache, and its last token once more over the cache that comes of it."""
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(str(model), providers=["CPUExecutionProvider"])
+    cache = cache_shape(session)
+    for prompt in prompts:
+        feeds = decoder_feeds(session, "prefill", prompt)
+        yield feeds
+        present = session.run(cache.present, feeds)
+        yield {INPUT_NAME: prompt[INPUT_NAME][:, -1:], **dict(zip(cache.past, present, strict=True))}
+
+
+def _quantize(model: Path, folder: Path, scheme: Int8Scheme, batches: Iterator[Arrays]) -> dict[str, object]:
     """Write the quantized model into ``folder``; returns how many nodes were quantized.
 
     The model is not pre-optimized: the exporter has folded constants and normalizations already,
@@ -84,7 +101,7 @@ def _quantize(model: Path, folder: Path, scheme: Int8Scheme, batches: Iterator[d
     from onnxruntime import quantization
 
     class Reader(quantization.CalibrationDataReader):  # type: ignore[misc]  # untyped base
-        def get_next(self) -> dict[str, Any] | None:
+        def get_next(self) -> Arrays | None:
             return next(batches, None)
 
     large = sum(file.stat().st_size for file in model.parent.iterdir()) > EXTERNAL_DATA_BYTES

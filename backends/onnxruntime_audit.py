@@ -34,6 +34,8 @@ _OPERANDS: dict[str, tuple[int, int]] = {
 _TELLTALES = ("MatMul", "Gemm", "Conv", "Attention", "LSTM", "GRU", "Einsum")
 _NAMES = {"float": "float32", "double": "float64"}
 
+Feeds = Callable[[Any], Mapping[str, Any]]
+
 
 @dataclass(frozen=True)
 class MatrixKernel:
@@ -98,7 +100,7 @@ class Audit:
 
 
 def audit_session(
-    make_session: Callable[[Any], Any], options: Any, feeds: Mapping[str, Any], *, prepack: bool = False
+    make_session: Callable[[Any], Any], options: Any, feeds: Mapping[str, Any] | Feeds, *, prepack: bool = False
 ) -> Audit:
     """Run a throw-away session with the profiler on.
 
@@ -108,7 +110,8 @@ def audit_session(
     Args:
         make_session: creates the session from session options.
         options: fresh session options as the timed session will have them; they are changed.
-        feeds: the inputs of one run; what the graph does not take is left out.
+        feeds: the inputs of one run, or a function of the session that makes them; what the graph does not take
+            is left out.
         prepack: whether the CPU's kernels may pre-pack their weights, as in the timed session. It makes them
             faster, which matters where times are compared; but such weights vanish from the profile's shapes.
             Which kernel runs a node does not depend on it.
@@ -120,7 +123,8 @@ def audit_session(
         if not prepack:
             options.add_session_config_entry("session.disable_prepacking", "1")
         session = make_session(options)
-        inputs = {tensor.name: feeds[tensor.name] for tensor in session.get_inputs()}
+        given = feeds(session) if callable(feeds) else feeds
+        inputs = {tensor.name: given[tensor.name] for tensor in session.get_inputs()}
         try:
             for _ in range(1 if _on_one_provider(session) else 1 + NUM_TIMED_RUNS):
                 session.run(None, inputs)

@@ -8,11 +8,13 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from backends.base import Step
 from backends.onnx_cache import CacheEntry
 from backends.onnx_source import Arrays
 from backends.onnxruntime_assignment import CPU_PROVIDER, RECORD_ASSIGNMENT, assignment
 from backends.onnxruntime_audit import Audit, audit_session
 from backends.onnxruntime_compiled import Compiled, compiled, not_kept
+from backends.onnxruntime_decoder import DecodeStep, PrefillStep, decoder_feeds, has_cache
 from backends.onnxruntime_options import CONFIG_ENTRIES, session_options
 from backends.onnxruntime_placement import MIN_SHARE, Placement
 from backends.onnxruntime_precision import executed_dtypes, precision_of
@@ -29,7 +31,7 @@ _DISABLED_OPTIMIZERS: dict[Precision, tuple[str, ...]] = {"int8": ("MatMulAddFus
 
 def open_step(
     case: CaseSpec, provider: Provider, entry: CacheEntry, batches: Sequence[Arrays], flops: float | None = None
-) -> OnnxRuntimeStep:
+) -> Step:
     """Sessions, bindings and facts for an exported (and quantized) model.
 
     Args:
@@ -47,7 +49,7 @@ def open_step(
 
     # The session that is profiled is then like the timed one; on the CPU alone only the kernels are of interest.
     prepack = provider.name != CPU_PROVIDER
-    audit = audit_session(create, session_options(case.options), batches[0], prepack=prepack)
+    audit = audit_session(create, session_options(case.options), _feeds(case, batches[0]), prepack=prepack)
     session, opening = _timed_session(create, case.options)
     kept.clean_up()
     facts: dict[str, object] = {
@@ -60,7 +62,22 @@ def open_step(
         **_precision_facts(case.precision, audit),
         **_placement(case, provider, session, audit, flops).facts(),
     }
-    return OnnxRuntimeStep(session, batches, facts)
+    return _step(case, provider, session, batches, facts)
+
+
+def _feeds(case: CaseSpec, batch: Arrays) -> Callable[[Any], Arrays]:
+    return lambda session: decoder_feeds(session, case.phase, batch) if has_cache(session) else batch
+
+
+def _step(
+    case: CaseSpec, provider: Provider, session: Any, batches: Sequence[Arrays], facts: dict[str, object]
+) -> Step:
+    if not has_cache(session):
+        return OnnxRuntimeStep(session, batches, facts)
+    memory = provider.row.memory
+    if case.phase == "decode":
+        return DecodeStep(session, batches[0], case.shape["new_tokens"], facts, memory)
+    return PrefillStep(session, batches, facts, memory)
 
 
 def _placement(case: CaseSpec, provider: Provider, session: Any, audit: Audit, flops: float | None) -> Placement:

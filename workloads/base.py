@@ -37,6 +37,7 @@ class WorkloadSpec(msgspec.Struct, frozen=True, kw_only=True):
     ``logits`` ranks classes, so that top-1 agreement means something. ``precisions`` are those in
     which the workload has a meaning. ``exportable``: the forward pass is a function of its inputs
     alone, so that it can be exported and compiled; false where it writes into memory it keeps.
+    ``exports_cache``: its model is an :class:`ExportsCache`.
     """
 
     name: str
@@ -51,6 +52,7 @@ class WorkloadSpec(msgspec.Struct, frozen=True, kw_only=True):
     learning_rate: float = 1e-3
     precisions: tuple[Precision, ...] = PRECISIONS
     exportable: bool = True
+    exports_cache: bool = False
 
 
 @runtime_checkable
@@ -91,4 +93,17 @@ class CachedDecoder(Protocol):
         """Append ``input_ids`` [B, S] at ``position``; return logits [B, V] of the last one.
 
         Keys and values are written into ``cache`` in place; earlier positions are attended to.
+        """
+
+
+@runtime_checkable
+class ExportsCache(Protocol):
+    """What a :class:`CachedDecoder` offers so that its cache can be the input and output of a graph."""
+
+    def with_flat_cache(self) -> nn.Module:
+        """A module of the same weights: ``forward(input_ids, past) -> (logits, next_token, *present)``.
+
+        ``input_ids`` [B, S]; ``past`` is a list of key and value of each layer in turn, each [B, K, P, D], where P
+        may be 0; ``logits`` [B, V] of the last position, ``next_token`` [B, 1] its greedy choice; ``present`` as
+        ``past``, each [B, K, P + S, D]. Lengths are read from the shapes, in a way that can be exported.
         """

@@ -101,6 +101,7 @@ _SPEC = WorkloadSpec(
     summary="Llama-style decoder: next-token training, prompt processing, token generation",
     phases=("train", "prefill", "decode"),
     item_unit="token",
+    exports_cache=True,
     optimizer="adamw",
     learning_rate=3e-4,
     presets={

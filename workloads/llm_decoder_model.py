@@ -180,7 +180,7 @@ class Layer(nn.Module):
 
 
 class LlmDecoderModel(TiedWeightsModule):
-    """A ``workloads.base.CachedDecoder``."""
+    """A ``workloads.base.CachedDecoder`` and ``ExportsCache``."""
 
     def __init__(self, config: DecoderConfig) -> None:
         super().__init__()
@@ -241,3 +241,9 @@ class LlmDecoderModel(TiedWeightsModule):
             for layer, cached in zip(self.layers, cache, strict=True):
                 x_BSC = layer(x_BSC, tables, cached, position)
             return cast(Tensor, self.lm_head(self.norm(x_BSC[:, -1])))
+
+    def with_flat_cache(self) -> nn.Module:
+        """See ``workloads.base.ExportsCache``."""
+        from workloads.llm_decoder_flat import FlatCacheDecoder
+
+        return FlatCacheDecoder(self).eval()
