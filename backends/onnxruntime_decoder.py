@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from backends.onnx_flat_cache import INPUT_NAME, LOGITS_NAME, PAST, PRESENT, TOKEN_NAME
-from backends.onnxruntime_memory import allocate, bind_part, dtype_of, put
+from backends.onnxruntime_memory import allocate, bind_part, dtype_of, graph_run_options, put
 
 Arrays = Mapping[str, np.ndarray]
 
@@ -73,11 +73,18 @@ class DecoderStep:
     """
 
     def __init__(self, session: Any, facts: dict[str, object], memory: str) -> None:
-        self.facts: Mapping[str, object] = facts
+        self.facts: Mapping[str, object] = {**facts, "bound_memory": memory}
+        self._bindings: list[Any] = []
+        self._options: list[Any] = []
         self._session, self._memory = session, memory
         self._cache = cache_shape(session)
         (described,) = [x for x in session.get_outputs() if x.name == LOGITS_NAME]
         self._logits_BV = allocate(described.shape, dtype_of(described), memory)
+
+    def run(self, i: int) -> None:
+        """One prompt, or one token; done when it returns."""
+        k = i % len(self._bindings)
+        self._session.run_with_iobinding(self._bindings[k], self._options[k])
 
     def sync(self) -> None:
         """Nothing is outstanding: ONNX Runtime waits for the device at the end of every run."""
@@ -116,9 +123,12 @@ class PrefillStep(DecoderStep):
         batches: the prompts, in rotation.
         facts: what is known about it.
         memory: where the provider keeps its tensors.
+        captured: runs are captured and replayed by the device.
     """
 
-    def __init__(self, session: Any, batches: Sequence[Arrays], facts: dict[str, object], memory: str) -> None:
+    def __init__(
+        self, session: Any, batches: Sequence[Arrays], facts: dict[str, object], memory: str, captured: bool = False
+    ) -> None:
         super().__init__(session, facts, memory)
         self._prompts = [put(batch[INPUT_NAME], memory) for batch in batches]
         batch, length = self._prompts[0].shape()
@@ -126,10 +136,7 @@ class PrefillStep(DecoderStep):
         self._empty = self._buffers(0)
         self.token_B1 = allocate([batch, 1], np.int64, memory)
         self._bindings = [self._binding(ids, self._empty, 0, self.present, self.token_B1) for ids in self._prompts]
-
-    def run(self, i: int) -> None:
-        """One prompt; done when it returns."""
-        self._session.run_with_iobinding(self._bindings[i % len(self._bindings)])
+        self._options = graph_run_options(len(self._bindings), captured)
 
 
 class DecodeStep(DecoderStep):
@@ -145,9 +152,18 @@ class DecodeStep(DecoderStep):
         new_tokens: steps in a cycle.
         facts: what is known about it.
         memory: where the provider keeps its tensors.
+        captured: runs are captured and replayed by the device.
     """
 
-    def __init__(self, session: Any, prompt: Arrays, new_tokens: int, facts: dict[str, object], memory: str) -> None:
+    def __init__(
+        self,
+        session: Any,
+        prompt: Arrays,
+        new_tokens: int,
+        facts: dict[str, object],
+        memory: str,
+        captured: bool = False,
+    ) -> None:
         ids_BP = prompt[INPUT_NAME]
         length = ids_BP.shape[1]
         own = {
@@ -156,18 +172,15 @@ class DecodeStep(DecoderStep):
             "new_tokens": new_tokens,
         }
         super().__init__(session, {**facts, **own}, memory)
-        self._new_tokens = new_tokens
-        prefill = PrefillStep(session, [prompt], facts, memory)
+        prefill = PrefillStep(session, [prompt], facts, memory, captured)
         prefill.run(0)
         self._prompt_cache = prefill.present
         self._first_B1 = put(ids_BP[:, -1:], memory)
         self._buffer_pair = [self._buffers(length + new_tokens) for _ in range(2)]
         self._token_pair = [allocate([ids_BP.shape[0], 1], np.int64, memory) for _ in range(2)]
         self._bindings = [self._bind_step(k, length) for k in range(new_tokens)]
-
-    def run(self, i: int) -> None:
-        """One token; done when it returns."""
-        self._session.run_with_iobinding(self._bindings[i % self._new_tokens])
+        # The prompt was captured, if at all, as graph 0; the steps' graphs must not be that one.
+        self._options = graph_run_options(new_tokens + 1, captured)[1:]
 
     def _bind_step(self, k: int, length: int) -> Any:
         ids = self._token_pair[(k - 1) % 2] if k else self._first_B1

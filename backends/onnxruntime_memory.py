@@ -42,3 +42,21 @@ def bind_part(bind: Any, name: str, buffer: Any, shape: Sequence[int], dtype: ty
     The buffer must outlive the binding, which holds its address only.
     """
     bind(name, memory, 0, dtype, list(shape), buffer.data_ptr())
+
+
+def graph_run_options(number: int, captured: bool) -> list[Any]:
+    """Run options of ``number`` bindings: None, or where runs are captured, a graph of its own for each.
+
+    A captured graph is replayed with the addresses that it was captured with, so one graph for several bindings
+    would compute on the first one's inputs (``gpu_graph_id`` in onnxruntime_run_options_config_keys.h).
+    """
+    if not captured:
+        return [None] * number
+    import onnxruntime
+
+    made = []
+    for k in range(number):
+        options = onnxruntime.RunOptions()
+        options.add_run_config_entry("gpu_graph_id", str(k))
+        made.append(options)
+    return made

@@ -72,12 +72,12 @@ def _feeds(case: CaseSpec, batch: Arrays) -> Callable[[Any], Arrays]:
 def _step(
     case: CaseSpec, provider: Provider, session: Any, batches: Sequence[Arrays], facts: dict[str, object]
 ) -> Step:
+    memory, captured = provider.row.memory, bool(case.options.get("cuda_graph"))
     if not has_cache(session):
-        return OnnxRuntimeStep(session, batches, facts)
-    memory = provider.row.memory
+        return OnnxRuntimeStep(session, batches, facts, memory, captured)
     if case.phase == "decode":
-        return DecodeStep(session, batches[0], case.shape["new_tokens"], facts, memory)
-    return PrefillStep(session, batches, facts, memory)
+        return DecodeStep(session, batches[0], case.shape["new_tokens"], facts, memory, captured)
+    return PrefillStep(session, batches, facts, memory, captured)
 
 
 def _placement(case: CaseSpec, provider: Provider, session: Any, audit: Audit, flops: float | None) -> Placement:

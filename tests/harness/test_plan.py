@@ -96,8 +96,8 @@ def test_precision_option_replaces_and_the_others_narrow() -> None:
     assert {case.phase for case in found} == {"train", "prefill", "decode"}
     narrow = Filters(phases=("decode",), backends=("torch",))
     assert {p.case.phase for p in expand(smoke, narrow, [TORCH_CPU, ORT])} == {"decode"}
-    with pytest.raises(UsageError, match="no case that matches --backend onnxruntime, --phase decode|no case that"):
-        expand(smoke, Filters(phases=("decode",), backends=("onnxruntime",)), [TORCH_CPU, ORT])
+    with pytest.raises(UsageError, match="no case that"):
+        expand(smoke, Filters(phases=("train",), backends=("onnxruntime",)), [TORCH_CPU, ORT])
 
 
 @pytest.mark.parametrize(

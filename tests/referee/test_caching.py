@@ -41,7 +41,7 @@ class CachingSession:
     def __getattr__(self, name: str) -> object:
         return getattr(self._session, name)
 
-    def run_with_iobinding(self, binding: object) -> None:
+    def run_with_iobinding(self, binding: object, options: object = None) -> None:
         if binding not in self._seen:
             self._seen.add(binding)
             self._session.run_with_iobinding(binding)

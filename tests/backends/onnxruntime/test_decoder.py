@@ -138,3 +138,28 @@ def test_a_decoder_that_keeps_its_cache_to_itself_is_unsupported(backend, cpu, c
     assert found.level == "unsupported"
     assert found.reason == "the model of llm-decoder does not offer its key/value cache as inputs of a graph"
     assert backend.supports(WORKLOAD, decoder_case("decode"), cpu).level == "native"
+
+
+class Recording:
+    """A session that keeps the names of the captured graphs it was run with."""
+
+    def __init__(self, session: Any) -> None:
+        self._session, self.graphs = session, []
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._session, name)
+
+    def run_with_iobinding(self, binding: Any, options: Any = None) -> None:
+        self.graphs.append(options.get_run_config_entry("gpu_graph_id") if options else None)
+        self._session.run_with_iobinding(binding, options)
+
+
+@pytest.mark.parametrize(("captured", "want"), [(False, [None] * 8), (True, ["0", "1", "2", "3", "4", "5", "6", "1"])])
+def test_where_runs_are_captured_each_binding_has_a_graph_of_its_own(backend, cpu, cache, captured, want):
+    """Else all would be replayed with the first one's addresses."""
+    step = backend.prepare(WORKLOAD, decoder_case("decode"), cpu)
+    session = Recording(step._session)
+    prompt = {"input_ids": WORKLOAD.batch("tiny", "decode", 2, decoder_case("decode").shape, 1)["input_ids"].numpy()}
+    again = DecodeStep(session, prompt, NEW_TOKENS, {}, "cpu", captured)
+    run_steps(again, range(NEW_TOKENS + 1))
+    assert session.graphs == want
