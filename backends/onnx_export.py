@@ -1,9 +1,10 @@
 """Exports a workload's forward pass to ONNX, once: later cases find it in the cache.
 
-The graph has the case's static shapes, one input for each tensor of the batch, and one output,
-``logits``. A decoder that is an ``ExportsCache`` has one graph of variable lengths for both phases, with its
-key/value cache as inputs and outputs (``onnx_flat_cache``). The ``prefill`` graph of another decoder returns the
-logits of the last position, like ``CachedDecoder.extend``, but no cache.
+The graph has the case's static shapes, one input for each tensor of the batch, and one output, ``logits``; floating
+point ends are FP32 in every precision. A decoder that is an ``ExportsCache`` has one graph of variable lengths for
+both phases, with its key/value cache as inputs and outputs (``onnx_flat_cache``), which has the type of the weights.
+The ``prefill`` graph of another decoder returns the logits of the last position, like ``CachedDecoder.extend``, but
+no cache.
 
 Shape suffixes: B batch, S sequence, V vocabulary.
 """
@@ -28,6 +29,7 @@ import msgspec
 
 from backends.onnx_cache import MODEL_FILE, CacheEntry, Info, obtain
 from backends.onnx_flat_cache import INPUT_NAME, export_arguments, has_flat_cache
+from backends.onnx_fp32_ends import with_fp32_ends
 from results.errors import ChipmarkError
 from results.records import CaseSpec
 from workloads.base import Workload
@@ -38,7 +40,7 @@ if TYPE_CHECKING:
 OUTPUT_NAME = "logits"
 PACKAGES = ("torch", "onnx", "onnxscript")
 # Raise when this module writes different graphs, or tells other things, for the same case.
-_FORMAT = 3
+_FORMAT = 4
 # A protobuf file ends at 2 GiB; weights move to a file beside it well before.
 EXTERNAL_DATA_BYTES = 1_500_000_000
 _EXPORT_OPTIONS: dict[str, Any] = {"dynamo": True, "optimize": True, "opset_version": 20}
@@ -48,7 +50,10 @@ _NOISY_LOGGERS = ("torch.onnx", "onnxscript", "onnx_ir")
 
 
 def exported_model(workload: Workload, case: CaseSpec) -> CacheEntry:
-    """The ONNX model of ``case``, in FP32 or (``fp16``) with the model cast before export.
+    """The ONNX model of ``case``: in FP16 and BF16 the model is cast before export, and casts are put at both ends.
+
+    So weights and every operator have the type, and the exporter knows it; converters of finished graphs have to
+    leave operators out by lists.
 
     ``entry.info`` holds ``export_s``, ``export_warnings``, ``output`` and ``num_parameters``; use the entry as a
     context manager.
@@ -110,17 +115,12 @@ def source_digest(workload: Workload) -> str:
 
 
 def inputs_of(workload: Workload, case: CaseSpec, seed: int) -> dict[str, Tensor]:
-    """The batch of ``seed``, floating point inputs cast to the type of the case's weights."""
-    import torch
-
-    batch = workload.batch(case.preset, case.phase, case.batch_size, case.shape, seed)
-    if _weights_dtype(case) == "float16":
-        return {name: x.to(torch.float16) if x.is_floating_point() else x for name, x in batch.items()}
-    return batch
+    """The batch of ``seed``, floating point inputs in FP32."""
+    return workload.batch(case.preset, case.phase, case.batch_size, case.shape, seed)
 
 
 def _weights_dtype(case: CaseSpec) -> str:
-    return "float16" if case.precision == "fp16" else "float32"
+    return {"fp16": "float16", "bf16": "bfloat16"}.get(case.precision, "float32")
 
 
 def _export(workload: Workload, case: CaseSpec, folder: Path) -> Info:
@@ -136,6 +136,8 @@ def _export(workload: Workload, case: CaseSpec, folder: Path) -> Info:
     else:
         graph, output = _as_graph(model, case)
         arguments, options = (), {"kwargs": batch, "output_names": [OUTPUT_NAME]}
+    if _weights_dtype(case) != "float32":
+        graph = with_fp32_ends(graph, _weights_dtype(case), has_flat_cache(workload, case.phase))
     num_bytes = sum(p.numel() * p.element_size() for p in model.state_dict().values())
     with _quiet() as heard:
         try:

@@ -6,8 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-# Types of activations and weights of a quantized graph; "by cpu": as the CPU's instructions allow.
-Int8Wanted = Literal["by cpu", "U8U8", "U8S8", "S8S8"]
+# Types of activations and weights of a quantized graph, and of the results of its products where those are quantized
+# too (else they are FP32).
+Int8Scheme = Literal["U8U8", "U8S8", "S8S8", "U8U8U8", "U8S8U8", "S8S8S8"]
+# "by cpu": as the CPU's instructions allow.
+Int8Wanted = Literal["by cpu"] | Int8Scheme
 
 
 @dataclass(frozen=True)

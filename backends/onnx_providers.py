@@ -121,7 +121,8 @@ QNN = ProviderRow(
         Target("gpu", "gpu", "GPU", {"backend_type": "gpu"}, {"backend_type": "gpu"}),
     ),
     # HTP takes unsigned activations; per-channel weights must be signed and symmetric (QNN operator definitions).
-    int8="U8S8",
+    # A product whose result is not quantized it dequantizes first (seen on the simulator).
+    int8="U8S8U8",
     precisions="int8, fp16 (fp32 graphs as fp16); int16 activations",
     fused=True,
     ep_context=True,
@@ -135,7 +136,7 @@ VITISAI = ProviderRow(
     system="Windows, Linux",
     needs="the Ryzen AI installer, whose environment brings its own ONNX Runtime",
     targets=(Target("npu", "npu", "NPU"),),
-    int8="S8S8",  # signed and symmetric (Vitis AI user guide UG1414)
+    int8="S8S8S8",  # signed and symmetric, results too (Vitis AI user guide UG1414)
     precisions="int8, bf16",
     fused=True,
     cache={"cache_dir": "{folder}", "cache_key": "model"},
@@ -218,7 +219,7 @@ NNAPI = ProviderRow(
     system="Android",
     needs="an Android build of ONNX Runtime; Android 15 deprecates NNAPI",
     targets=(Target("npu", "npu", "NPU"),),
-    int8="U8U8",  # QUANT8_ASYMM (Android NNAPI operand types)
+    int8="U8U8U8",  # QUANT8_ASYMM, results too (Android NNAPI operand types)
     precisions="fp32, fp16, int8",
     fused=True,
     mark=NOT_YET,

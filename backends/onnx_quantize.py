@@ -17,8 +17,8 @@ from backends.onnx_export import (
     package_version,
 )
 from backends.onnx_flat_cache import INPUT_NAME, has_flat_cache
+from backends.onnx_provider_row import Int8Scheme
 from backends.onnxruntime_decoder import Arrays, cache_shape, decoder_feeds
-from backends.onnxruntime_precision import Int8Scheme
 from results.records import CaseSpec
 from workloads.base import Workload
 
@@ -34,9 +34,9 @@ OP_TYPES = ("Conv", "Gemm", "MatMul")
 def quantized_model(workload: Workload, case: CaseSpec, scheme: Int8Scheme) -> CacheEntry:
     """The INT8 model of ``case``; exports the FP32 model first where it is needed.
 
-    Activations are UINT8 per tensor with ranges from seeded calibration batches (minimum and
-    maximum); weights are symmetric per output channel, INT8 for U8S8 and UINT8 for U8U8.
-    Products write FP32 (only convolutions have quantized outputs).
+    Activations are per tensor with ranges from seeded calibration batches (minimum and maximum), around 0 where
+    they are signed; weights are symmetric per output channel. Products write FP32 (only convolutions have quantized
+    outputs) unless the scheme names a third type.
 
     ``entry.info`` holds what ``exported_model`` tells and ``quantize_s``, ``quantized_nodes``,
     ``eligible_nodes``, ``quantization`` and ``calibration_seeds``. ``export_s`` is None where
@@ -104,6 +104,8 @@ def _quantize(model: Path, folder: Path, scheme: Int8Scheme, batches: Iterator[A
         def get_next(self) -> Arrays | None:
             return next(batches, None)
 
+    kinds = {"U8": quantization.QuantType.QUInt8, "S8": quantization.QuantType.QInt8}
+    quantizes_outputs = len(scheme) == len("U8S8U8")
     large = sum(file.stat().st_size for file in model.parent.iterdir()) > EXTERNAL_DATA_BYTES
     target = folder / MODEL_FILE
     with _quiet_root():
@@ -114,13 +116,15 @@ def _quantize(model: Path, folder: Path, scheme: Int8Scheme, batches: Iterator[A
             quant_format=quantization.QuantFormat.QDQ,
             op_types_to_quantize=list(OP_TYPES),
             per_channel=True,
-            activation_type=quantization.QuantType.QUInt8,
-            weight_type=quantization.QuantType.QInt8 if scheme == "U8S8" else quantization.QuantType.QUInt8,
+            activation_type=kinds[scheme[:2]],
+            weight_type=kinds[scheme[2:4]],
             calibrate_method=quantization.CalibrationMethod.MinMax,
             use_external_data_format=large,
             extra_options={
                 "WeightSymmetric": True,
-                "OpTypesToExcludeOutputQuantization": ["Gemm", "MatMul"],
+                # What wants signed activations wants them around 0.
+                "ActivationSymmetric": scheme.startswith("S8"),
+                "OpTypesToExcludeOutputQuantization": [] if quantizes_outputs else ["Gemm", "MatMul"],
             },
         )
     return _count_nodes(target)

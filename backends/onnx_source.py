@@ -16,7 +16,7 @@ from workloads.base import Workload
 
 if TYPE_CHECKING:
     from backends.onnx_cache import CacheEntry
-    from backends.onnxruntime_precision import Int8Scheme
+    from backends.onnx_provider_row import Int8Scheme
 
 Arrays = Mapping[str, np.ndarray]
 

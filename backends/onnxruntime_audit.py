@@ -76,9 +76,9 @@ class Audit:
 
     @property
     def fused(self) -> str:
-        """A provider beside the CPU's that ran something, though no matrix kernel is to be seen; else ""."""
-        others = [name for name in self.providers if name != CPU_PROVIDER]
-        return others[0] if others and not self.matrix_kernels else ""
+        """A provider beside the CPU's that ran something, though no matrix kernel of it is to be seen; else ""."""
+        shown = {kernel.provider for kernel in self.matrix_kernels}
+        return next((name for name in self.providers if name != CPU_PROVIDER and name not in shown), "")
 
     @property
     def matmul_dtypes(self) -> dict[str, int]:

@@ -5,19 +5,22 @@ Importing this module loads neither onnxruntime nor torch.
 
 from __future__ import annotations
 
-import functools
 import importlib.util
 import os
 from collections.abc import Mapping
 from types import ModuleType
 from typing import TYPE_CHECKING
 
+import msgspec
+
+from backends.onnx_flat_cache import has_flat_cache
+from backends.onnx_precision_options import told
 from backends.onnx_source import source_of
 from backends.onnxruntime_devices import find, provider_of
 from backends.onnxruntime_options import KNOWN_OPTIONS as KNOWN_OPTIONS
 from backends.onnxruntime_options import check_options
 from backends.onnxruntime_packages import check_single
-from backends.onnxruntime_provider import Provider, make_session
+from backends.onnxruntime_provider import Provider
 from backends.onnxruntime_tuning import tuned, untunable
 from results.errors import BackendUnavailable
 from results.records import CaseSpec, Device, Precision, Support
@@ -87,7 +90,11 @@ class OnnxRuntimeBackend:
         provider = tuned(provider_of(_import_runtime(), device), case.options)
         if reason := untunable(provider, case.options):
             return Support(level="unsupported", reason=reason)
-        return _probe(case.precision, provider)
+        place, graph_precision = told(provider, case.precision)
+        if graph_precision == "bf16" and has_flat_cache(workload, case.phase):
+            reason = "chipmark cannot hold a key/value cache of BF16 for ONNX Runtime yet"
+            return Support(level="unsupported", reason=reason)
+        return _probe(case.precision, place, graph_precision)
 
     def prepare(self, workload: Workload, case: CaseSpec, device: Device) -> Step:
         """Export (or load from the cache), quantize for INT8, open and audit the session.
@@ -99,15 +106,15 @@ class OnnxRuntimeBackend:
         """
         check_options(case.options)
         runtime = _import_runtime()
-        from backends.onnxruntime_precision import int8_scheme
+        from backends.onnxruntime_int8 import int8_scheme
         from backends.onnxruntime_session import open_step
 
-        provider, source = tuned(provider_of(runtime, device), case.options), source_of(workload, case)
-        scheme = None
-        if case.precision == "int8":
-            scheme = int8_scheme(functools.partial(make_session, provider=provider))
+        provider, graph_precision = told(tuned(provider_of(runtime, device), case.options), case.precision)
+        source = source_of(workload, msgspec.structs.replace(case, precision=graph_precision))
+        support = _probe(case.precision, provider, graph_precision)
+        scheme = int8_scheme(provider) if graph_precision == "int8" else None
         with source.model(scheme) as entry:
-            return open_step(case, provider, entry, source.batches(), _step_flops(workload, case))
+            return open_step(case, provider, entry, source.batches(), _step_flops(workload, case), support)
 
     def reference(
         self, workload: Workload, case: CaseSpec, device: Device
@@ -135,11 +142,11 @@ def _import_runtime() -> ModuleType:
 _probes: dict[tuple[object, ...], Support] = {}
 
 
-def _probe(precision: Precision, provider: Provider) -> Support:
+def _probe(precision: Precision, provider: Provider, graph_precision: Precision) -> Support:
     """What a small graph is executed with; asked once a process."""
     from backends.onnxruntime_precision import probe
 
-    key = (precision, provider.device_id, provider.name, *sorted(provider.options.items()))
+    key = (precision, graph_precision, provider.device_id, provider.name, *sorted(provider.options.items()))
     if key not in _probes:
-        _probes[key] = probe(precision, functools.partial(make_session, provider=provider))
+        _probes[key] = probe(precision, provider, graph_precision=graph_precision)
     return _probes[key]

@@ -17,20 +17,26 @@ from backends.onnxruntime_compiled import Compiled, compiled, not_kept
 from backends.onnxruntime_decoder import DecodeStep, PrefillStep, decoder_feeds, has_cache
 from backends.onnxruntime_options import CONFIG_ENTRIES, session_options
 from backends.onnxruntime_placement import MIN_SHARE, Placement
-from backends.onnxruntime_precision import executed_dtypes, precision_of
+from backends.onnxruntime_precision import WIDENED, executed_dtypes, precision_of
 from backends.onnxruntime_provider import Provider, make_session
 from backends.onnxruntime_step import OnnxRuntimeStep
-from results.records import CaseSpec, Precision, Scalar
+from results.records import CaseSpec, Precision, Scalar, Support
 
 # A case ran in its precision when at least this share of its matrix work did.
 MIN_PRECISION_SHARE = 0.9
 # MatMulAddFusion makes a Gemm of a quantized MatMul and its bias, and QDQ fusion then refuses the
 # Gemm, for its bias is not quantized: it would be computed in FP32 (ONNX Runtime 1.32).
 _DISABLED_OPTIMIZERS: dict[Precision, tuple[str, ...]] = {"int8": ("MatMulAddFusion",)}
+_NATIVE = Support(level="native")
 
 
 def open_step(
-    case: CaseSpec, provider: Provider, entry: CacheEntry, batches: Sequence[Arrays], flops: float | None = None
+    case: CaseSpec,
+    provider: Provider,
+    entry: CacheEntry,
+    batches: Sequence[Arrays],
+    flops: float | None = None,
+    support: Support = _NATIVE,
 ) -> Step:
     """Sessions, bindings and facts for an exported (and quantized) model.
 
@@ -40,6 +46,7 @@ def open_step(
         entry: the model.
         batches: its inputs.
         flops: of one step by the workload's definition; None where it is not known.
+        support: what was announced.
     """
     disabled = _DISABLED_OPTIMIZERS.get(case.precision, ())
     kept = _compiled(case, provider, entry.model_path, disabled)
@@ -59,7 +66,7 @@ def open_step(
         "provider_options": dict(provider.options),
         **kept.facts,
         "disabled_optimizers": list(disabled),
-        **_precision_facts(case.precision, audit),
+        **_precision_facts(case, audit, support, provider.options),
         **_placement(case, provider, session, audit, flops).facts(),
     }
     return _step(case, provider, session, batches, facts)
@@ -157,16 +164,33 @@ def _session_facts(session: Any, options: Mapping[str, Scalar]) -> dict[str, obj
     }
 
 
-def _precision_facts(precision: Precision, audit: Audit) -> dict[str, object]:
-    shares, counted = audit.shares()
-    share = sum(shares.get(dtype, 0.0) for dtype in executed_dtypes(precision))
-    listed = ", ".join(f"{dtype} {part:.1%}" for dtype, part in shares.items()) or "no matrix kernels"
+def _precision_facts(case: CaseSpec, audit: Audit, support: Support, options: Mapping[str, str]) -> dict[str, object]:
+    """What ran, by the kernels; where they are hidden, what was told, and that it was not observed."""
     if audit.fused:
-        listed = f"subgraphs of {audit.fused}, which does not tell its types"
+        text = ", ".join(f"{name}={value}" for name, value in options.items()) or "nothing but the graph"
+        hidden = f"{audit.fused} compiles whole subgraphs and does not tell their types"
+        return {
+            "matmul_dtypes": audit.matmul_dtypes,
+            "precision_executed": None,
+            "precision_executed_reason": hidden,
+            "precision_honoured": None,
+            "precision_evidence": f"told, not observed ({text}): {hidden}",
+            "precision_probe": dict(support.evidence),
+        }
+    shares, counted = audit.shares()
+    announced = executed_dtypes(case.precision) | _announced(support)
+    share = sum(shares.get(dtype, 0.0) for dtype in announced)
+    listed = ", ".join(f"{dtype} {part:.1%}" for dtype, part in shares.items()) or "no matrix kernels"
     return {
         "matmul_dtypes": audit.matmul_dtypes,
         "precision_executed": precision_of(max(shares, key=lambda dtype: shares[dtype])) if shares else None,
         # Without any matrix product there is nothing that could be in another precision.
-        "precision_honoured": share >= MIN_PRECISION_SHARE if shares else precision == "fp32",
+        "precision_honoured": share >= MIN_PRECISION_SHARE if shares else case.precision == "fp32",
         "precision_evidence": f"kernels of one profiled run, by {counted}: {listed}",
     }
+
+
+def _announced(support: Support) -> frozenset[str]:
+    """The types of what an emulated case is computed in, beside its own."""
+    widened = support.evidence.get(WIDENED) if support.level == "emulated" else None
+    return executed_dtypes("fp32") if widened == "fp32" else frozenset()

@@ -14,7 +14,6 @@ onnxruntime = pytest.importorskip("onnxruntime")
 pytest.importorskip("torch")
 
 import backends  # noqa: E402
-from backends import onnxruntime_backend  # noqa: E402
 from backends.base import Backend  # noqa: E402
 from backends.onnxruntime_backend import OnnxRuntimeBackend  # noqa: E402
 from backends.onnxruntime_options import KNOWN_OPTIONS, check_options  # noqa: E402
@@ -81,7 +80,7 @@ def test_probing_happens_once_per_precision(
 ) -> None:
     workload = TinyWorkload()
     backend.supports(workload, case_of(workload), cpu)
-    monkeypatch.setattr(onnxruntime_backend, "make_session", None)
+    monkeypatch.setattr("backends.onnxruntime_precision.make_session", None)
     assert backend.supports(workload, case_of(workload, seed=9), cpu).level == "native"
 
 

@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import dataclasses
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -9,96 +12,86 @@ import pytest
 pytest.importorskip("onnx")
 onnxruntime = pytest.importorskip("onnxruntime")
 
+from backends.cpu_units import cpu_flags, units  # noqa: E402
 from backends.onnx_providers import CPU  # noqa: E402
 from backends.onnxruntime_audit import Audit, MatrixKernel, audit_session, read_profile  # noqa: E402
-from backends.onnxruntime_precision import (  # noqa: E402
-    choose_int8_scheme,
-    cpu_flags,
-    executed_dtypes,
-    int8_scheme,
-    one_line,
-    precision_of,
-    probe,
-    u8s8_is_exact,
-)
+from backends.onnxruntime_precision import executed_dtypes, one_line, precision_of, probe  # noqa: E402
 from backends.onnxruntime_provider import Provider, make_session  # noqa: E402
 from backends.processor import cpu_name  # noqa: E402
 
-VNNI = frozenset({"avx2", "avx512_vnni"})
+HERE = Provider(CPU.name, "cpu", "cpu", CPU)
+FUSED = dataclasses.replace(HERE, row=dataclasses.replace(CPU, title="Chip"), kind="npu", name="ChipProvider")
 
 
 def on_cpu(model: bytes, options: Any) -> Any:
-    return make_session(model, options, Provider(CPU.name, "cpu", "cpu", CPU))
+    return make_session(model, options, HERE)
 
 
 def test_fp32_is_native() -> None:
-    support = probe("fp32", on_cpu)
+    support = probe("fp32", HERE)
     assert support.level == "native"
-    assert support.evidence["executed"] == "MatMul[float32]"
+    assert support.evidence == {"executed": "MatMul[float32]", "casts": 0, "significant_bits": 24}
 
 
-@pytest.mark.parametrize("precision", ["fp16", "fp8"])
-def test_widened_precisions_are_unsupported(precision: Any) -> None:
-    """On x86 the CPU provider widens both; where a CPU multiplies FP16 itself, that is native."""
-    support = probe(precision, on_cpu)
+def test_fp16_that_is_widened_is_emulated() -> None:
+    """On x86 the CPU provider widens it; where a CPU multiplies FP16 itself, that is native."""
+    support = probe("fp16", HERE)
     if support.evidence["executed"] == "MatMul[float16]":
         assert support.level == "native"
-    else:
-        assert support.level == "unsupported"
-        assert support.evidence["executed"] == "MatMul[float32]"
-        assert f"that would not be an {precision.upper()} result" in support.reason
+        return
+    assert support.level == "emulated"
+    assert support.reason == "FP16 values are computed in FP32 by the CPU provider: inserted casts"
+    assert support.evidence["executed"] == "MatMul[float32]"
+    assert support.evidence["computed_in"] == "fp32"
 
 
-def test_fp16_widening_is_seen_as_casts() -> None:
-    support = probe("fp16", on_cpu)
-    assert (support.evidence["casts"] == 2) == (support.level == "unsupported")
+def test_fp8_that_is_dequantized_is_unsupported() -> None:
+    support = probe("fp8", HERE)
+    assert support.level == "unsupported"
+    assert "that would not be an FP8 result" in support.reason or "refuses fp8" in support.reason
 
 
 def test_bf16_tells_the_providers_words() -> None:
-    support = probe("bf16", on_cpu)
-    assert support.level == "unsupported"
-    assert "NOT_IMPLEMENTED" in support.reason or "does not export" in support.reason
+    support = probe("bf16", HERE)
+    assert support.level == "native" or "NOT_IMPLEMENTED" in support.reason
     assert "\n" not in support.reason
 
 
 @pytest.mark.parametrize(
     ("flags", "level", "word"),
-    [({"avx2"}, "emulated", "widened to int16"), (VNNI, "native", ""), ({"asimddp"}, "native", "")],
+    [({"avx2"}, "emulated", "widened to int16"), ({"avx512_vnni"}, "native", ""), ({"asimddp"}, "native", "")],
 )
 def test_int8_follows_the_flags(flags: set[str], level: str, word: str) -> None:
-    support = probe("int8", on_cpu, flags=flags)
+    support = probe("int8", HERE, flags=flags)
     assert support.level == level
     assert word in support.reason
     assert "[uint8]" in str(support.evidence["executed"])
 
 
 def test_int8_on_this_cpu() -> None:
-    support = probe("int8", on_cpu)
-    has_units = bool(cpu_flags() and {"avx512_vnni", "avx_vnni", "amx_int8", "asimddp"} & (cpu_flags() or set()))
-    assert support.level == ("native" if has_units else "emulated")
+    assert probe("int8", HERE).level == ("native" if units("int8", cpu_flags()) else "emulated")
 
 
-@pytest.mark.parametrize(
-    ("flags", "exact", "scheme"),
-    [
-        ({"avx2"}, True, "U8U8"),
-        (None, True, "U8U8"),
-        (VNNI, True, "U8S8"),
-        (VNNI, False, "U8U8"),  # the product itself has the last word
-        ({"avx2"}, False, "U8U8"),
-    ],
-)
-def test_int8_scheme_choice(flags: set[str] | None, exact: bool, scheme: str) -> None:
-    assert choose_int8_scheme(flags, exact) == scheme
+def test_a_product_that_is_left_to_the_cpu_is_none_of_the_provider() -> None:
+    support = probe("fp16", FUSED, open_session=on_cpu)
+    assert support.level == "unsupported"
+    assert support.reason == "the Chip provider takes no FP16 product: it is left to the CPU"
+    assert probe("fp32", FUSED, open_session=on_cpu).evidence["left_to"] == "the CPU"
 
 
-def test_saturation_is_seen() -> None:
-    class Saturating:
-        def run(self, _: None, feeds: dict[str, np.ndarray]) -> list[np.ndarray]:
-            return [np.full((8, 16), 1_048_544, np.int32)]  # what AVX2 returned
-
-    assert not u8s8_is_exact(lambda model, options: Saturating())
-    assert int8_scheme(on_cpu) == choose_int8_scheme(cpu_flags(), u8s8_is_exact(on_cpu))
+def test_probing_needs_no_onnx_package() -> None:
+    code = (
+        "import sys; sys.modules['onnx'] = None\n"
+        "from backends.onnxruntime_precision import probe\n"
+        "from backends.onnxruntime_int8 import int8_scheme\n"
+        "from backends.onnxruntime_provider import Provider\n"
+        "from backends.onnx_providers import CPU\n"
+        "here = Provider(CPU.name, 'cpu', 'cpu', CPU)\n"
+        "print(*(probe(p, here).level for p in ('fp32', 'fp16', 'bf16', 'fp8', 'int8')), int8_scheme(here))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split()[0] == "native"
+    assert len(done.stdout.split()) == 6
 
 
 def test_reading_cpuinfo(tmp_path: Path) -> None:
@@ -201,5 +194,5 @@ def test_audit_feeds_only_what_the_graph_takes() -> None:
 def test_audit_leaves_no_profile_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    probe("fp32", on_cpu)
+    probe("fp32", HERE)
     assert list(tmp_path.iterdir()) == []

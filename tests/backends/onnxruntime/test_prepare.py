@@ -105,7 +105,7 @@ def test_int8_scheme_reaches_the_weights(
 ) -> None:
     import onnx
 
-    monkeypatch.setattr("backends.onnxruntime_precision.int8_scheme", lambda make_session: scheme)
+    monkeypatch.setattr("backends.onnxruntime_int8.int8_scheme", lambda provider: scheme)
     workload = TinyWorkload()
     case = case_of(workload, "infer", "int8")
     facts = backend.prepare(workload, case, cpu).facts
@@ -126,16 +126,32 @@ def test_quantized_weights_not_fused_back_into_float(prepare: Prepare, monkeypat
     assert "float32" in str(facts["precision_evidence"])
 
 
-@pytest.mark.parametrize(("precision", "options"), [("fp16", {}), ("int8", {"graph_optimization": "off"})])
-def test_a_precision_that_is_not_executed_is_said(precision: Any, options: Any, prepare: Prepare) -> None:
+def test_int8_that_is_not_executed_is_said(prepare: Prepare) -> None:
     workload = TinyWorkload()
-    case = case_of(workload, "infer", precision, **options)
+    case = case_of(workload, "infer", "int8", graph_optimization="off")
     step = prepare(workload, case)
     step.run(1)
     assert error(step.outputs()["logits"], torch_logits(workload, case, 1)) < 0.1
-    runs_fp16 = precision == "fp16" and "[float16]" in str(step.facts["matmul_dtypes"])
-    assert step.facts["precision_honoured"] is runs_fp16
-    assert runs_fp16 or step.facts["precision_executed"] == "fp32"
+    assert step.facts["precision_honoured"] is False
+    assert step.facts["precision_executed"] == "fp32"
+
+
+@pytest.mark.parametrize(("workload", "phase"), CASES, ids=["conv", "decoder"])
+def test_fp16_says_what_it_was_computed_in(workload: TinyWorkload, phase: Any, prepare: Prepare) -> None:
+    case = case_of(workload, phase, "fp16")
+    step = prepare(workload, case)
+    step.run(1)
+    assert 1e-5 < error(step.outputs()["logits"], torch_logits(workload, case, 1)) < 0.01
+    runs_fp16 = "[float16]" in str(step.facts["matmul_dtypes"])
+    assert step.facts["precision_executed"] == ("fp16" if runs_fp16 else "fp32")
+    assert step.facts["precision_honoured"] is True, "computed in FP32, as announced"
+
+
+def test_emulation_that_was_not_announced_is_not_honoured(prepare: Prepare, monkeypatch: pytest.MonkeyPatch) -> None:
+    workload = TinyWorkload()
+    monkeypatch.setattr("backends.onnxruntime_session.WIDENED", "something else")
+    facts = prepare(workload, case_of(workload, "infer", "fp16")).facts
+    assert facts["precision_honoured"] is (facts["precision_executed"] == "fp16")
 
 
 def test_facts(prepare: Prepare) -> None:
