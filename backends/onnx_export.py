@@ -79,7 +79,9 @@ def export_ingredients(workload: Workload, case: CaseSpec) -> dict[str, object]:
         "shape": {} if flat else dict(case.shape),
         "seed": case.seed,
         "dtype": _weights_dtype(case),
-        "source": source_digest(workload),
+        "source": source_digest(getattr(workload, "inner", workload)),
+        # Where the weights are not those that the source makes (bundle_workload).
+        "weights": getattr(workload, "weights", ""),
         "packages": {name: package_version(name) for name in PACKAGES},
         "options": _EXPORT_OPTIONS,
     }

@@ -5,12 +5,14 @@ Exported on the spot with torch, or read from a bundle that was exported elsewhe
 
 from __future__ import annotations
 
+import importlib.util
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
 from backends.base import NUM_ROTATING_BATCHES
+from backends.bundle_format import given_bundle
 from results.records import CaseSpec
 from workloads.base import Workload
 
@@ -18,11 +20,17 @@ if TYPE_CHECKING:
     from backends.onnx_cache import CacheEntry
     from backends.onnx_provider_row import Int8Scheme
 
+INSTALL_HINT = 'install it with: pip install "chipmark[torch,onnx]"'
+EXPORT_PACKAGES = ("torch", "onnx", "onnxscript")
+
 Arrays = Mapping[str, np.ndarray]
 
 
 class ModelSource(Protocol):
-    """Three members, each for one case."""
+    """Four members, each for one case."""
+
+    def lacks(self) -> str:
+        """Why the case cannot be had from this source, or ""."""
 
     def model(self, scheme: Int8Scheme | None) -> CacheEntry:
         """The model; ``scheme`` for INT8 only. Use the entry as a context manager."""
@@ -39,6 +47,10 @@ class ExportedHere:
 
     def __init__(self, workload: Workload, case: CaseSpec) -> None:
         self._workload, self._case = workload, case
+
+    def lacks(self) -> str:
+        """The packages that exporting needs and that are not installed."""
+        return missing_packages()
 
     def model(self, scheme: Int8Scheme | None) -> CacheEntry:
         """See ``ModelSource``."""
@@ -65,6 +77,21 @@ class ExportedHere:
         return "torch eager fp32 on cpu", outputs
 
 
+def missing_packages() -> str:
+    """Which packages exporting needs that are not installed, or ""."""
+    missing = [name for name in EXPORT_PACKAGES if importlib.util.find_spec(name) is None]
+    return f"exporting needs {' and '.join(missing)}; {INSTALL_HINT}" if missing else ""
+
+
 def source_of(workload: Workload, case: CaseSpec) -> ModelSource:
-    """The source of ``case``."""
+    """The source of ``case``: the bundle that the run was given, else what is installed here.
+
+    Raises:
+        BundleError: the bundle cannot be read.
+    """
+    opened = given_bundle()
+    if opened is not None:
+        from backends.bundle_source import BundleSource
+
+        return BundleSource(opened, case)
     return ExportedHere(workload, case)

@@ -5,7 +5,6 @@ Importing this module loads neither onnxruntime nor torch.
 
 from __future__ import annotations
 
-import importlib.util
 import os
 from collections.abc import Mapping
 from types import ModuleType
@@ -15,7 +14,7 @@ import msgspec
 
 from backends.onnx_flat_cache import has_flat_cache
 from backends.onnx_precision_options import told
-from backends.onnx_source import source_of
+from backends.onnx_source import INSTALL_HINT, source_of
 from backends.onnxruntime_devices import find, provider_of
 from backends.onnxruntime_options import KNOWN_OPTIONS as KNOWN_OPTIONS
 from backends.onnxruntime_options import check_options
@@ -36,10 +35,8 @@ if TYPE_CHECKING:
 # are loaded (Privacy.md in the wheel). A benchmark neither talks to the network nor shares a CPU with an uploader.
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
-INSTALL_HINT = 'install it with: pip install "chipmark[torch,onnx]"'
 # What the fork server imports once for all workers.
 PRELOAD = ("onnx", "onnxscript", "backends.torch_preload", "backends.onnxruntime_preload")
-_EXPORT_PACKAGES = ("torch", "onnx", "onnxscript")
 
 
 class OnnxRuntimeBackend:
@@ -83,9 +80,7 @@ class OnnxRuntimeBackend:
         if case.phase == "decode" and not workload.spec.exports_cache:
             reason = f"the model of {case.workload} does not offer its key/value cache as inputs of a graph"
             return Support(level="unsupported", reason=reason)
-        missing = [name for name in _EXPORT_PACKAGES if importlib.util.find_spec(name) is None]
-        if missing:
-            reason = f"exporting needs {' and '.join(missing)}; {INSTALL_HINT}"
+        if reason := source_of(workload, case).lacks():
             return Support(level="unsupported", reason=reason)
         provider = tuned(provider_of(_import_runtime(), device), case.options)
         if reason := untunable(provider, case.options):

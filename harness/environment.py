@@ -13,6 +13,7 @@ from pathlib import Path
 
 import psutil
 
+from backends.bundle_format import given_bundle
 from backends.onnx_providers import ROWS
 from backends.processor import cpu_name
 from results.records import Environment
@@ -47,13 +48,19 @@ def describe() -> Environment:
         cpu_count_physical=psutil.cpu_count(logical=False),
         cpu_count_usable=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else None,
         memory_bytes=psutil.virtual_memory().total,
-        packages={name: v for name in PACKAGES if (v := _version(name))} | nvidia_driver(),
+        packages={name: v for name in PACKAGES if (v := _version(name))} | nvidia_driver() | _bundle(),
         variables={name: _storable(os.environ[name]) for name in VARIABLES if name in os.environ},
         host_id=host_id(),
         container=_container(),
         load_average_1min=os.getloadavg()[0] if hasattr(os, "getloadavg") else None,
         git_commit=_git_commit(),
     )
+
+
+def _bundle() -> dict[str, str]:
+    """The bundle that cases come from, as if it were a package: a run must be resumed with the same one."""
+    opened = given_bundle()
+    return {"chipmark-bundle": opened.identity} if opened else {}
 
 
 def differences(before: Environment, now: Environment) -> list[str]:

@@ -11,6 +11,7 @@ The tree (indentation is inheritance)::
             OutputError          exit 2   the output folder cannot be written
             PriceError           exit 2   a price table or an instance name is wrong
             DeviceTableError     exit 2   the device table is wrong
+            BundleError          exit 2   a bundle is missing, of another format, damaged or altered
             BackendUnavailable   exit 2   a backend cannot work here; carries an install hint
 
 A message says what is wrong, where, and what to do. The command line prints it on one
@@ -85,6 +86,10 @@ class PriceError(UsageError):
 
 class DeviceTableError(UsageError):
     """The table of devices and their peaks is missing or wrong."""
+
+
+class BundleError(UsageError):
+    """A bundle is missing, of another format, damaged or altered."""
 
 
 class BackendUnavailable(UsageError):

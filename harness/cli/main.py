@@ -16,6 +16,7 @@ COMMANDS = {
     "compare": ("harness.cli.compare", "Slower, faster or the same as a baseline, or nobody could know."),
     "cost": ("harness.cli.cost", "Dollars of a stored run on a cloud instance."),
     "devices": ("harness.cli.devices", "What is here, what can be measured on it, and what not and why."),
+    "export": ("harness.cli.export", "Cases as a bundle, for a device that has no torch."),
     "import": ("harness.cli.import_results", "Results measured elsewhere: MLPerf, or another tool; show."),
     "list": ("harness.cli.list", "Workloads, suites, backends, precisions and meters."),
     "prices": ("harness.cli.prices", "Prices of cloud instances: list, show, check, import, refresh."),

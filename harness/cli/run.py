@@ -14,6 +14,7 @@ import click
 
 if TYPE_CHECKING:
     from harness.expected_counts import Expectation
+    from harness.plan import Filters
     from harness.session import Session
     from results.count_check import CountReport
     from results.store import StoredRun
@@ -22,15 +23,15 @@ NO_ENERGY = -1.0
 MAX_ENERGY_SECONDS = 86_400.0
 
 
-def _names(ctx: click.Context, option: click.Parameter, value: str | None) -> tuple[str, ...]:
+def names(ctx: click.Context, option: click.Parameter, value: str | None) -> tuple[str, ...]:
     """Comma-separated names as a tuple."""
-    names = tuple(part.strip() for part in (value or "").split(",") if part.strip())
-    if value is not None and not names:
+    found = tuple(part.strip() for part in (value or "").split(",") if part.strip())
+    if value is not None and not found:
         raise click.BadParameter("is empty; leave the option out to have all")
-    return names
+    return found
 
 
-def _given(ctx: click.Context, option: click.Parameter, value: str | None) -> str | None:
+def given(ctx: click.Context, option: click.Parameter, value: str | None) -> str | None:
     """A value that must not be empty: an unset shell variable is no choice."""
     if value is not None and not value.strip():
         raise click.BadParameter("is empty")
@@ -39,8 +40,8 @@ def _given(ctx: click.Context, option: click.Parameter, value: str | None) -> st
 
 def _wall(ctx: click.Context, option: click.Parameter, value: str | None) -> str | None:
     """A file name that workers can open wherever they are."""
-    given = _given(ctx, option, value)
-    return str(Path(given).absolute()) if given is not None else None
+    path = given(ctx, option, value)
+    return str(Path(path).absolute()) if path is not None else None
 
 
 def _energy(ctx: click.Context, option: click.Parameter, value: str | None) -> float | None:
@@ -57,29 +58,31 @@ def _energy(ctx: click.Context, option: click.Parameter, value: str | None) -> f
 
 
 @click.command("run")
-@click.argument("suite", required=False, callback=_given)
+@click.argument("suite", required=False, callback=given)
 @click.option(
     "--device",
     default="auto",
-    callback=_given,
+    callback=given,
     metavar="ID",
     help="cpu, cuda, cuda:1, ... Default: each backend's best.",
 )
-@click.option("--backend", callback=_names, metavar="NAMES", help="Only these backends, comma-separated.")
-@click.option("--workload", callback=_names, metavar="GLOBS", help="Only these workloads, for example 'llm-*'.")
-@click.option("--phase", callback=_names, metavar="NAMES", help="Only these: train, infer, prefill, decode.")
-@click.option("--precision", callback=_names, metavar="NAMES",
+@click.option("--backend", callback=names, metavar="NAMES", help="Only these backends, comma-separated.")
+@click.option("--workload", callback=names, metavar="GLOBS", help="Only these workloads, for example 'llm-*'.")
+@click.option("--phase", callback=names, metavar="NAMES", help="Only these: train, infer, prefill, decode.")
+@click.option("--precision", callback=names, metavar="NAMES",
               help="These instead of the suite's: fp32, fp16, bf16, fp8, int8.")  # fmt: skip
 @click.option("--replicates", type=click.IntRange(1, 10_000), help="Measure each case in so many fresh processes.")
-@click.option("--out", callback=_given, metavar="DIR",
+@click.option("--out", callback=given, metavar="DIR",
               help="Folder for the run. Default: chipmark-runs/<time>-<suite>.")  # fmt: skip
-@click.option("--resume", callback=_given, metavar="RUN",
+@click.option("--resume", callback=given, metavar="RUN",
               help="Go on with a stored run: measure only what is missing or failed.")  # fmt: skip
+@click.option("--bundle", callback=given, metavar="DIR",
+              help="Cases that `chipmark export` wrote elsewhere: needs ONNX Runtime, no torch.")  # fmt: skip
 @click.option("--energy", callback=_energy, metavar="SECONDS|off",
               help="Least window for energy, where a meter reads the device; off asks no meter.")  # fmt: skip
 @click.option("--wall-meter", callback=_wall, metavar="CSV",
               help="Times and watts that a logger appends to this file: the main power meter of the run.")  # fmt: skip
-@click.option("--instance", callback=_given, metavar="PROVIDER:TYPE",
+@click.option("--instance", callback=given, metavar="PROVIDER:TYPE",
               help="Which rented instance this is: PROVIDER:TYPE[@REGION][/PRICING].")  # fmt: skip
 @click.option("--no-metadata", is_flag=True, help="Do not ask the cloud's metadata service which instance this is.")
 @click.option("--check", is_flag=True,
@@ -89,7 +92,7 @@ def _energy(ctx: click.Context, option: click.Parameter, value: str | None) -> f
 def command(
     suite: str | None, device: str, backend: tuple[str, ...], workload: tuple[str, ...], phase: tuple[str, ...],
     precision: tuple[str, ...], replicates: int | None, out: str | None, resume: str | None,
-    energy: float | None, wall_meter: str | None, instance: str | None, no_metadata: bool,
+    bundle: str | None, energy: float | None, wall_meter: str | None, instance: str | None, no_metadata: bool,
     check: bool, as_json: bool, quiet: bool,
 ) -> int:  # fmt: skip
     """Measure SUITE (smoke, edge, standard, or a TOML file) on this machine and store the run.
@@ -116,6 +119,8 @@ def command(
     )  # fmt: skip
     tell = (lambda text: None) if quiet else say
     _attach_wall_meter(wall_meter, energy, tell)
+    if bundle is not None:
+        suite, filters = open_given_bundle(bundle, suite, filters, resume is not None)
     session = Session(lambda total: progress_for(total, quiet), tell)
     if resume is not None:
         _refuse_with_resume(suite, filters, out, instance is not None or no_metadata)
@@ -126,6 +131,28 @@ def command(
         _tell_unknown_instance(instance, tell)
         stored = session.start(suite, filters, Path(out) if out is not None else None, instance, not no_metadata)
     return _report(session, stored, as_json, expected)
+
+
+def open_given_bundle(folder: str, suite: str | None, filters: Filters, resumed: bool) -> tuple[str | None, Filters]:
+    """Check a bundle whole, before anything is measured, and tell workers of it; its own suite is the default.
+
+    Raises:
+        BundleError: it is missing, of another format, damaged or altered.
+    """
+    import msgspec
+
+    from backends.bundle_format import BUNDLE_VARIABLE, open_bundle
+    from harness.bundle_export import BACKEND
+
+    path = Path(folder).absolute()
+    opened = open_bundle(path)
+    opened.check()
+    os.environ[BUNDLE_VARIABLE] = str(path)
+    if resumed:
+        return suite, filters
+    return suite or str(path / opened.bundle.suite_file), msgspec.structs.replace(
+        filters, backends=filters.backends or (BACKEND,)
+    )
 
 
 def _attach_wall_meter(file: str | None, energy: float | None, tell: Callable[[str], None]) -> None:

@@ -1,0 +1,83 @@
+"""A workload whose large weights come from streams, so that a device can make them again without torch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from backends.bundle_weights import stream_values
+from results.records import Phase, Work
+from workloads.base import Size, Workload, WorkloadSpec
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+# Smaller tensors are kept as they are: 64 KiB in FP32.
+MIN_VALUES = 16_384
+# Raise when other weights come out.
+STREAMS_VERSION = 1
+
+
+class BundleWorkload:
+    """``workloads.base.Workload``: all of the one it is made from but the values of large weights.
+
+    They are normal, with mean 0 and the standard deviation that the workload's own initialisation gave.
+
+    Attributes:
+        weights: names what the weights are, for the key of cached exports.
+    """
+
+    weights = f"streams {STREAMS_VERSION}"
+
+    def __init__(self, workload: Workload) -> None:
+        self.spec: WorkloadSpec = workload.spec
+        self.inner = workload
+        self._sds: dict[str, float] = {}
+
+    def model(self, preset: str, seed: int) -> nn.Module:
+        """See ``Workload``."""
+        import torch
+
+        model = self.inner.model(preset, seed)
+        with torch.no_grad():
+            for name, tensor in self._large(model).items():
+                sd = float(np.float32(tensor.std(correction=0).item()))
+                tensor.copy_(torch.from_numpy(stream_values(self.stream_name(preset, seed, name), tensor.shape, sd)))
+                self._sds[self.stream_name(preset, seed, name)] = sd
+        return model
+
+    def stream_name(self, preset: str, seed: int, tensor: str) -> str:
+        """The name of a weight's stream, which says all that its values depend on but shape and deviation."""
+        spec = self.spec
+        return f"{spec.name}/{spec.version}/{preset}/{seed}/{tensor}/{STREAMS_VERSION}"
+
+    def streams(self, preset: str, seed: int) -> dict[str, tuple[float, np.ndarray]]:
+        """Stream name -> standard deviation and values of every large weight."""
+        model = self.model(preset, seed)
+        return {
+            (name := self.stream_name(preset, seed, key)): (self._sds[name], tensor.numpy())
+            for key, tensor in self._large(model).items()
+        }
+
+    def _large(self, model: nn.Module) -> dict[str, Tensor]:
+        """Floating point weights that are not all the same, each storage once (tied ones by their first name)."""
+        found: dict[int, tuple[str, Tensor]] = {}
+        for name, tensor in model.state_dict().items():
+            if tensor.is_floating_point() and tensor.numel() >= MIN_VALUES:
+                varies = bool((tensor != tensor.flatten()[0]).any())
+                found |= {tensor.data_ptr(): (name, tensor)} if varies and tensor.data_ptr() not in found else {}
+        return dict(found.values())
+
+    def batch(self, preset: str, phase: Phase, batch_size: int, shape: Size, seed: int) -> dict[str, Tensor]:
+        """See ``Workload``."""
+        return self.inner.batch(preset, phase, batch_size, shape, seed)
+
+    def loss(self, model: nn.Module, batch: Mapping[str, Tensor]) -> Tensor:
+        """See ``Workload``."""
+        return self.inner.loss(model, batch)
+
+    def work(self, preset: str, phase: Phase, batch_size: int, shape: Size) -> Work:
+        """See ``Workload``."""
+        return self.inner.work(preset, phase, batch_size, shape)
