@@ -92,10 +92,18 @@ class Graph(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     info: dict[str, Any] = {}
 
 
+class Made(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A large input: the values of ``stream``, as NumPy's type ``dtype``."""
+
+    stream: str
+    dtype: str
+
+
 class BundledCase(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A case: its graphs by INT8 scheme (``""`` for other precisions), its inputs and its reference.
 
-    ``inputs`` has one array for each input and batch, named ``<batch>/<input>``; ``reference`` holds the FP32
+    ``inputs`` has one array for each input and batch, named ``<batch>/<input>``, but for the large ones, which are
+    ``made`` from streams; ``reference`` holds the FP32
     outputs of the first steps, stacked on axis 0, and ``reference_by`` says what computed them.
     """
 
@@ -103,6 +111,7 @@ class BundledCase(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     work: Work
     graphs: dict[str, str]
     inputs: str
+    made: dict[str, Made] = {}
     reference: str
     reference_by: str
 

@@ -66,7 +66,7 @@ def quantized(values: np.ndarray, scale: np.ndarray, zero: np.ndarray, axis: int
 def _content(opened: OpenBundle, piece: Piece) -> bytes:
     if piece.file is not None:
         return opened.read(piece.file)
-    values = _stream(opened, piece.stream or "")
+    values = checked_stream(opened, piece.stream or "")
     if piece.transposed:
         values = values.T
     if piece.channel_scale is not None:
@@ -79,15 +79,20 @@ def _content(opened: OpenBundle, piece: Piece) -> bytes:
     return np.ascontiguousarray(values, piece.dtype).tobytes()
 
 
-def _stream(opened: OpenBundle, name: str) -> np.ndarray:
+def checked_stream(opened: OpenBundle, name: str) -> np.ndarray:
+    """The values of a stream of the bundle.
+
+    Raises:
+        BundleError: there is no such stream, or other values come out here.
+    """
     streams: Mapping[str, object] = opened.bundle.streams
     if name not in streams:
-        raise BundleError(f"{opened.path}: no weights are called {name!r}; export the bundle again")
+        raise BundleError(f"{opened.path}: no values are called {name!r}; export the bundle again")
     stream = opened.bundle.streams[name]
     values = stream_values(name, stream.shape, stream.sd)
     if digest_of(values) != stream.digest:
         raise BundleError(
-            f"{opened.path}: the weights {name} come out differently here; "
+            f"{opened.path}: the values {name} come out differently here; "
             "export the bundle with --with-weights for this device"
         )
     return values

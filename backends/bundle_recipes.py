@@ -20,6 +20,8 @@ MIN_BYTES = 65_536
 # Of each piece in the file of weights, so that runtimes can map it.
 ALIGNMENT = 4096
 WEIGHTS_FILE = "weights.bin"
+# However many there are, they stay within the graph: recipes are found with them.
+_WITHIN = ("_scale", "_zero_point")
 # Factors are searched for so many steps of FP32 around a quotient, which has one rounding.
 _STEPS = (0, 1, -1, 2, -2)
 
@@ -71,6 +73,8 @@ class Recipes:
         axes = dict(_axes(model))
         pieces, end = [], 0
         for tensor in model.graph.initializer:
+            if tensor.name.endswith(_WITHIN):
+                continue
             values = numpy_helper.to_array(tensor)
             if values.nbytes < MIN_BYTES:
                 continue

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from backends.bundle_format import BundledCase, OpenBundle
-from backends.bundle_install import write_weights
+from backends.bundle_install import checked_stream, write_weights
 from backends.onnx_cache import MODEL_FILE, CacheEntry, Info, obtain
 from results.errors import BundleError
 from results.records import CaseSpec
@@ -62,7 +62,11 @@ class BundleSource:
     def batches(self) -> list[Mapping[str, np.ndarray]]:
         """See ``ModelSource``."""
         found: dict[int, dict[str, np.ndarray]] = {}
-        for name, values in self._arrays(self._case_here().inputs).items():
+        case = self._case_here()
+        arrays = self._arrays(case.inputs)
+        for name, made in case.made.items():
+            arrays[name] = checked_stream(self._opened, made.stream).astype(made.dtype)
+        for name, values in arrays.items():
             number, _, tensor = name.partition("/")
             found.setdefault(int(number), {})[tensor] = values
         return [found[number] for number in sorted(found)]

@@ -1,4 +1,4 @@
-"""A workload whose large weights come from streams, so that a device can make them again without torch."""
+"""A workload whose large weights and inputs come from streams, so that a device can make them again without torch."""
 
 from __future__ import annotations
 
@@ -16,12 +16,14 @@ if TYPE_CHECKING:
 
 # Smaller tensors are kept as they are: 64 KiB in FP32.
 MIN_VALUES = 16_384
+# Smaller inputs are kept as they are: 1 MiB in FP32. By contract, floating point inputs are standard normal.
+MIN_INPUTS = 262_144
 # Raise when other weights come out.
 STREAMS_VERSION = 1
 
 
 class BundleWorkload:
-    """``workloads.base.Workload``: all of the one it is made from but the values of large weights.
+    """``workloads.base.Workload``: all of the one it is made from but the values of large weights and inputs.
 
     They are normal, with mean 0 and the standard deviation that the workload's own initialisation gave.
 
@@ -71,8 +73,20 @@ class BundleWorkload:
         return dict(found.values())
 
     def batch(self, preset: str, phase: Phase, batch_size: int, shape: Size, seed: int) -> dict[str, Tensor]:
-        """See ``Workload``."""
-        return self.inner.batch(preset, phase, batch_size, shape, seed)
+        """See ``Workload``; large floating point inputs are streams."""
+        import torch
+
+        batch = self.inner.batch(preset, phase, batch_size, shape, seed)
+        for name, tensor in batch.items():
+            if tensor.is_floating_point() and tensor.numel() >= MIN_INPUTS:
+                stream = self.input_name(preset, phase, shape, seed, name)
+                batch[name] = torch.from_numpy(stream_values(stream, tensor.shape, 1.0))
+        return batch
+
+    def input_name(self, preset: str, phase: Phase, shape: Size, seed: int, tensor: str) -> str:
+        """The name of an input's stream."""
+        sizes = ",".join(f"{key}={value}" for key, value in sorted(shape.items()))
+        return f"{self.spec.name}/{self.spec.version}/{preset}/{phase}/{sizes}/{seed}/{tensor}/{STREAMS_VERSION}"
 
     def loss(self, model: nn.Module, batch: Mapping[str, Tensor]) -> Tensor:
         """See ``Workload``."""

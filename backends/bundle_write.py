@@ -18,14 +18,15 @@ from backends.bundle_format import (
     Bundle,
     BundledCase,
     Graph,
+    Made,
     OpenBundle,
     Part,
     Stream,
 )
 from backends.bundle_install import write_weights
 from backends.bundle_recipes import WEIGHTS_FILE, Recipes, load
-from backends.bundle_weights import digest_of
-from backends.bundle_workload import BundleWorkload
+from backends.bundle_weights import digest_of, stream_values
+from backends.bundle_workload import MIN_INPUTS, BundleWorkload
 from backends.onnx_cache import MODEL_FILE, content_key
 from backends.onnx_export import export_ingredients
 from backends.onnx_source import ExportedHere
@@ -69,13 +70,14 @@ class BundleWriter:
         schemes: tuple[str, ...] = get_args(Int8Scheme) if case.precision == "int8" else ("",)
         graphs = {scheme: self._graph(source_workload, source, case, scheme) for scheme in schemes}
         by, outputs = source.reference()
-        batches = {f"{i}/{name}": x for i, batch in enumerate(source.batches()) for name, x in batch.items()}
+        batches, made = self._inputs(source_workload, source, case)
         self._cases.append(
             BundledCase(
                 case=case,
                 work=workload.work(case.preset, case.phase, case.batch_size, case.shape),
                 graphs=graphs,
                 inputs=self._put_arrays(batches),
+                made=made,
                 reference=self._put_arrays(outputs),
                 reference_by=by,
             )
@@ -115,6 +117,23 @@ class BundleWriter:
     def num_bytes(self) -> int:
         """Of all files so far."""
         return sum(part.num_bytes for part in self._files.values())
+
+    def _inputs(
+        self, workload: BundleWorkload, source: ExportedHere, case: CaseSpec
+    ) -> tuple[dict[str, np.ndarray], dict[str, Made]]:
+        """What is to be stored, and what a device makes itself."""
+        kept, made = {}, {}
+        for number, batch in enumerate(source.batches()):
+            for name, values in batch.items():
+                stream = workload.input_name(case.preset, case.phase, case.shape, case.seed + 1 + number, name)
+                if values.size >= MIN_INPUTS and values.dtype.kind == "f":
+                    plain = stream_values(stream, values.shape, 1.0)
+                    if np.array_equal(plain.astype(values.dtype), values):
+                        self._streams[stream] = Stream(shape=values.shape, sd=1.0, digest=digest_of(plain))
+                        made[f"{number}/{name}"] = Made(stream=stream, dtype=values.dtype.name)
+                        continue
+                kept[f"{number}/{name}"] = values
+        return kept, made
 
     def _graph(self, workload: BundleWorkload, source: ExportedHere, case: CaseSpec, scheme: str) -> str:
         key = content_key({**export_ingredients(workload, case), "precision": case.precision, "scheme": scheme})[:8]
