@@ -29,8 +29,8 @@ from backends.bundle_weights import digest_of, stream_values
 from backends.bundle_workload import MIN_INPUTS, BundleWorkload
 from backends.onnx_cache import MODEL_FILE, content_key
 from backends.onnx_export import export_ingredients
+from backends.onnx_provider_row import Int8Scheme
 from backends.onnx_source import ExportedHere
-from backends.onnxruntime_precision import Int8Scheme
 from results.records import CaseSpec
 from workloads.base import Workload
 

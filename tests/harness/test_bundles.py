@@ -47,7 +47,7 @@ BLOCKER = """
 import sys
 class Missing:
     def find_spec(self, name, path=None, target=None):
-        if name.partition(".")[0] in ("torch", "torchao", "onnxscript", "onnx_ir", "transformers"):
+        if name.partition(".")[0] in ("torch", "torchao", "onnx", "onnxscript", "onnx_ir", "transformers"):
             raise ModuleNotFoundError(f"No module named {name!r}", name=name)
 sys.meta_path.insert(0, Missing())
 """
