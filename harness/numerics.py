@@ -5,6 +5,12 @@ significand bits counting the hidden one):
 
 * fp32: another order of summation only. Sums of a few thousand terms at u = 6e-8 stay below
   1e-5 relative; 1e-4 leaves room for depth (fifty layers) and for fused kernels.
+  The same limit shows an FP32 case that was computed in less, which is all that can show it where a
+  provider compiles whole graphs and does not tell types: rounding the operands of a single product to
+  the 11 bits of FP16 or TF32 errs by 2.9e-4 (each value by the root mean square of a rounding error
+  that is uniform in half a unit, 0.58 u, over a uniform fraction, 0.72; two operands, so times 1.41:
+  0.59 u), to the 8 bits of BF16 by 2.3e-3; more products add to that. Errors above those of BF16 over
+  a whole network are something else.
 * fp16: u = 4.9e-4. Rounding at every layer adds up like a random walk: about
   u * sqrt(layers * roundings) = 5e-4 * sqrt(200), near 0.7 %. Limit 2 %.
 * bf16: u = 3.9e-3, eight times that of fp16: near 5.5 %. Limit 8 %.
@@ -14,7 +20,7 @@ significand bits counting the hidden one):
 * int8: dynamic or calibrated scales, 1/254 of the range per operand; normal data with a range
   of four standard deviations gives 1 to 2 % per product. Limit 25 % over a network.
 
-One product (``gemm``) stays far below these: 0.03 % in fp16, 0.3 % in bf16, 1 % in int8, 4 % in fp8,
+One product (``gemm``) in its own precision stays far below these: 0.03 % in fp16, 0.3 % in bf16, 1 % in int8, 4 % in fp8,
 measured on normal data. There the limits catch what is scrambled; that a product ran in a narrower
 type than asked shows in the executed dtypes (``precision_honoured``), in every workload.
 
@@ -58,6 +64,8 @@ LIMITS: dict[str, Limits] = {
     "int8": Limits(2.5e-1, 0.90, 2.5e-2),
 }
 TIE_WIDTH = 3.0
+# Error of one product whose operands have been rounded to BF16: 0.59 u.
+_ONE_PRODUCT_BF16 = 0.59 * 2.0**-8
 
 # With fewer positions than this, scrambled outputs could not be told from a single disagreement.
 MIN_TOP1_POSITIONS = 4
@@ -89,9 +97,19 @@ def judge(
         return Numerics(reference="this case is the FP32 reference", verdict="reference")
     checks = _checks(LIMITS[case.precision], *_compared(case, stacked, expected), has_top1)
     failed = [f"{c.name} {c.value:.3g} past its limit {c.threshold:g}" for c in checks if not c.passed]
+    failed += _computed_in_less(case, checks)
     return Numerics(
         reference=text, verdict="fail" if failed else "pass", checks=tuple(checks), reason="; ".join(failed)
     )
+
+
+def _computed_in_less(case: CaseSpec, checks: Sequence[Check]) -> list[str]:
+    """What the error of an FP32 case says of the type that it was computed in."""
+    found = next((c.value for c in checks if c.name == "rel_l2" and not c.passed), None)
+    if case.precision != "fp32" or found is None or found > LIMITS["bf16"].max_rel_l2:
+        return []
+    types = "fp16 or tf32" if found < _ONE_PRODUCT_BF16 else "fp16, tf32 or bf16"
+    return [f"fp32 was asked for, but this is the error of {types}"]
 
 
 def _compared(case: CaseSpec, actual: Outputs, expected: Outputs) -> tuple[Outputs, Outputs]:

@@ -119,3 +119,38 @@ def test_zero_reference() -> None:
     zero = ("fp32", {"loss": np.zeros(1)})
     assert judge(make_case(phase="train"), [{"loss": np.zeros(())}], zero, True).verdict == "pass"
     assert judge(make_case(phase="train"), [{"loss": np.ones(())}], zero, True).verdict == "fail"
+
+
+def multiplied(bits: int, products: int) -> tuple[np.ndarray, np.ndarray]:
+    """Logits after so many products with operands of so many significant bits, and the right ones."""
+    rng = np.random.default_rng(3)
+    x = want = rng.normal(size=(64, 128))
+    for _ in range(products):
+        weight = rng.normal(size=(128, 128)) / np.sqrt(128)
+        fraction, exponent = np.frexp(np.stack((np.resize(x, weight.shape), weight)))
+        x, narrow = np.ldexp(np.rint(fraction * 2.0**bits), exponent - bits)
+        x, want = x[:64] @ narrow, want @ weight
+    return x, want
+
+
+@pytest.mark.parametrize(
+    ("bits", "products", "said"),
+    [
+        (24, 1, ""),
+        (24, 20, ""),
+        (11, 1, "fp16 or tf32"),
+        (11, 20, "fp16 or tf32"),
+        (8, 1, "fp16, tf32 or bf16"),
+        (8, 20, "fp16, tf32 or bf16"),
+        (3, 4, "past"),
+    ],
+)
+def test_fp32_that_was_computed_in_less_is_told_by_its_error(bits: int, products: int, said: str) -> None:
+    """The operands are really rounded here, so that limits that were derived meet what happens."""
+    got, want = multiplied(bits, products)
+    verdict = judge(make_case(), [{"logits": got}], ("fp32", {"logits": want[None]}), False)
+    assert verdict.verdict == ("fail" if said else "pass")
+    assert said in verdict.reason
+    assert ("fp32 was asked for" in verdict.reason) is (bits in (11, 8))
+    narrow = judge(make_case(precision="bf16"), [{"logits": got}], ("fp32", {"logits": want[None]}), False)
+    assert "asked for" not in narrow.reason
