@@ -29,7 +29,7 @@ import msgspec
 
 from backends.onnx_cache import MODEL_FILE, CacheEntry, Info, obtain
 from backends.onnx_flat_cache import INPUT_NAME, export_arguments, has_flat_cache
-from backends.onnx_fp32_ends import with_fp32_ends
+from backends.onnx_fp32_ends import narrow_convolutions, with_fp32_ends
 from results.errors import ChipmarkError
 from results.records import CaseSpec
 from workloads.base import Workload
@@ -44,6 +44,8 @@ _FORMAT = 4
 # A protobuf file ends at 2 GiB; weights move to a file beside it well before.
 EXTERNAL_DATA_BYTES = 1_500_000_000
 _EXPORT_OPTIONS: dict[str, Any] = {"dynamo": True, "optimize": True, "opset_version": 20}
+# The first opset whose convolutions take BF16.
+_BF16_OPSET = 22
 # Warnings about the exporter's own use of interfaces say nothing about the graph.
 _CHURN = (DeprecationWarning, FutureWarning, PendingDeprecationWarning)
 _NOISY_LOGGERS = ("torch.onnx", "onnxscript", "onnx_ir")
@@ -83,7 +85,7 @@ def export_ingredients(workload: Workload, case: CaseSpec) -> dict[str, object]:
         # Where the weights are not those that the source makes (bundle_workload).
         "weights": getattr(workload, "weights", ""),
         "packages": {name: package_version(name) for name in PACKAGES},
-        "options": _EXPORT_OPTIONS,
+        "options": _export_options(case),
     }
 
 
@@ -125,6 +127,10 @@ def _weights_dtype(case: CaseSpec) -> str:
     return {"fp16": "float16", "bf16": "bfloat16"}.get(case.precision, "float32")
 
 
+def _export_options(case: CaseSpec) -> dict[str, Any]:
+    return {**_EXPORT_OPTIONS, "opset_version": _BF16_OPSET} if case.precision == "bf16" else _EXPORT_OPTIONS
+
+
 def _export(workload: Workload, case: CaseSpec, folder: Path) -> Info:
     import torch
 
@@ -143,7 +149,9 @@ def _export(workload: Workload, case: CaseSpec, folder: Path) -> Info:
     num_bytes = sum(p.numel() * p.element_size() for p in model.state_dict().values())
     with _quiet() as heard:
         try:
-            program = torch.onnx.export(graph.eval(), arguments, verbose=False, **options, **_EXPORT_OPTIONS)
+            program = torch.onnx.export(graph.eval(), arguments, verbose=False, **options, **_export_options(case))
+            if case.precision == "bf16":
+                narrow_convolutions(program)
             program.save(folder / MODEL_FILE, external_data=num_bytes > EXTERNAL_DATA_BYTES)
         except torch.onnx.OnnxExporterError as error:
             raise ChipmarkError(
@@ -153,7 +161,7 @@ def _export(workload: Workload, case: CaseSpec, folder: Path) -> Info:
     return {
         "export_s": time.perf_counter() - start,
         "export_warnings": sorted(set(heard)),
-        "opset": _EXPORT_OPTIONS["opset_version"],
+        "opset": _export_options(case)["opset_version"],
         "output": output,
         "num_parameters": num_parameters,
     }

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -52,3 +52,19 @@ def with_fp32_ends(model: nn.Module, dtype: str, keeps_cache: bool) -> nn.Module
             return logits_BV.float(), *rest
 
     return Fp32Logits() if keeps_cache else Fp32Ends()
+
+
+def narrow_convolutions(program: Any) -> None:
+    """Make the constants of convolutions BF16 again, in the program that torch exported from a BF16 model.
+
+    Folding a normalization into a convolution leaves them in FP32 (onnxscript 0.7), which is no valid graph.
+    """
+    import ml_dtypes
+    import onnx_ir
+
+    for node in program.model.graph:
+        for value in node.inputs[1:] if node.op_type in ("Conv", "ConvTranspose") else ():
+            constant = value.const_value if value is not None else None
+            if constant is not None and constant.dtype == onnx_ir.DataType.FLOAT:
+                value.const_value = onnx_ir.tensor(constant.numpy().astype(ml_dtypes.bfloat16), name=value.name)
+                value.dtype = onnx_ir.DataType.BFLOAT16

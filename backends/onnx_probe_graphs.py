@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from backends.onnx_provider_row import Int8Scheme
-from backends.onnx_rounding import BITS, rounded
+from backends.onnx_rounding import BITS, e4m3, rounded
 from backends.onnx_wire import (
     BFLOAT16,
     FLOAT,
@@ -128,7 +128,7 @@ def _quantized(precision: Precision, a_MK: np.ndarray, b_KN: np.ndarray) -> Prob
         stored_KN = (np.clip(np.rint(b_KN / scale), -128, 127) + 128).astype(np.uint8)
         zero, real_KN = np.array(128, np.uint8), (stored_KN.astype(np.float32) - 128) * scale
     else:
-        stored_KN, zero = _e4m3(b_KN / scale), np.zeros((), np.uint8)
+        stored_KN, zero = e4m3(b_KN / scale), np.zeros((), np.uint8)
         real_KN = rounded(b_KN / scale, 4).astype(np.float32) * scale
     tensors = [Tensor("b8", kind, stored_KN), Tensor("scale", FLOAT, np.array(scale)), Tensor("zero", kind, zero)]
     return ProbeGraph(_model(_dequantized("scale", "zero", "zero", "y"), tensors, a_MK.shape), a_MK, (real_KN,))
@@ -157,12 +157,3 @@ def _stored(values: np.ndarray, precision: Precision) -> np.ndarray:
         bits = rounded(values, 8).astype(np.float32).view(np.uint32)
         return (bits >> 16).astype(np.uint16)
     return values.astype(np.float16 if precision == "fp16" else np.float32)
-
-
-def _e4m3(values: np.ndarray) -> np.ndarray:
-    """The bytes of normal values below 448: sign, 4 bits of exponent (bias 7), 3 of fraction."""
-    fraction, exponent = np.frexp(rounded(values, 4))
-    biased, steps = exponent - 1 + 7, np.rint((np.abs(fraction) * 2 - 1) * 8)
-    code = np.where(biased > 0, biased * 8 + steps, np.rint(np.abs(values) * 2**9))  # subnormal: steps of 2**-9
-    signed: np.ndarray = code.astype(np.uint8) | (np.signbit(values).astype(np.uint8) << 7)
-    return signed

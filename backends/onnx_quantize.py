@@ -1,4 +1,4 @@
-"""Static INT8 quantization of an exported ONNX model (QDQ format), cached like the export."""
+"""Static quantization of an exported ONNX model to INT8 or FP8 (QDQ format), cached like the export."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import logging
 import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Literal
 
 from backends.onnx_cache import MODEL_FILE, CacheEntry, Info, obtain
 from backends.onnx_export import (
@@ -17,6 +18,7 @@ from backends.onnx_export import (
     package_version,
 )
 from backends.onnx_flat_cache import INPUT_NAME, has_flat_cache
+from backends.onnx_fp8 import convert_to_fp8
 from backends.onnx_provider_row import Int8Scheme
 from backends.onnxruntime_decoder import Arrays, cache_shape, decoder_feeds
 from results.records import CaseSpec
@@ -29,10 +31,12 @@ NUM_CALIBRATION_BATCHES = 4
 CALIBRATION_SEED_OFFSET = 10_000
 # Quantizing elementwise operators too costs accuracy and, on a CPU, wins no time.
 OP_TYPES = ("Conv", "Gemm", "MatMul")
+Fp8Scheme = Literal["F8F8"]
+FP8: Fp8Scheme = "F8F8"
 
 
-def quantized_model(workload: Workload, case: CaseSpec, scheme: Int8Scheme) -> CacheEntry:
-    """The INT8 model of ``case``; exports the FP32 model first where it is needed.
+def quantized_model(workload: Workload, case: CaseSpec, scheme: Int8Scheme | Fp8Scheme) -> CacheEntry:
+    """The INT8 or FP8 model of ``case``; exports the FP32 model first where it is needed.
 
     Activations are per tensor with ranges from seeded calibration batches (minimum and maximum), around 0 where
     they are signed; weights are symmetric per output channel. Products write FP32 (only convolutions have quantized
@@ -58,7 +62,9 @@ def quantized_model(workload: Workload, case: CaseSpec, scheme: Int8Scheme) -> C
             batches = _batches(workload, case, seeds)
             if has_flat_cache(workload, case.phase):
                 batches = _both_phases(exported.model_path, batches)
-            counts = _quantize(exported.model_path, folder, scheme, batches)
+            counts = _quantize(exported.model_path, folder, "S8S8" if scheme == FP8 else scheme, batches)
+            if scheme == FP8:
+                convert_to_fp8(folder / MODEL_FILE, exported.model_path, _is_large(exported.model_path))
             return {
                 **exported.info,
                 "export_s": None if exported.cached else exported.info["export_s"],
@@ -106,7 +112,6 @@ def _quantize(model: Path, folder: Path, scheme: Int8Scheme, batches: Iterator[A
 
     kinds = {"U8": quantization.QuantType.QUInt8, "S8": quantization.QuantType.QInt8}
     quantizes_outputs = len(scheme) == len("U8S8U8")
-    large = sum(file.stat().st_size for file in model.parent.iterdir()) > EXTERNAL_DATA_BYTES
     target = folder / MODEL_FILE
     with _quiet_root():
         quantization.quantize_static(
@@ -119,7 +124,7 @@ def _quantize(model: Path, folder: Path, scheme: Int8Scheme, batches: Iterator[A
             activation_type=kinds[scheme[:2]],
             weight_type=kinds[scheme[2:4]],
             calibrate_method=quantization.CalibrationMethod.MinMax,
-            use_external_data_format=large,
+            use_external_data_format=_is_large(model),
             extra_options={
                 "WeightSymmetric": True,
                 # What wants signed activations wants them around 0.
@@ -128,6 +133,10 @@ def _quantize(model: Path, folder: Path, scheme: Int8Scheme, batches: Iterator[A
             },
         )
     return _count_nodes(target)
+
+
+def _is_large(model: Path) -> bool:
+    return sum(file.stat().st_size for file in model.parent.iterdir()) > EXTERNAL_DATA_BYTES
 
 
 def _count_nodes(model: Path) -> dict[str, object]:

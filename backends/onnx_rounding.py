@@ -40,6 +40,17 @@ def rounded(values: np.ndarray, bits: int) -> np.ndarray:
     return exact
 
 
+def e4m3(values: np.ndarray) -> np.ndarray:
+    """The bytes of ``values``, at most 448 in size, as FP8: sign, 4 bits of exponent (bias 7), 3 of fraction."""
+    fraction, exponent = np.frexp(rounded(values, 4))
+    biased, steps = exponent - 1 + 7, np.rint((np.abs(fraction) * 2 - 1) * 8)
+    code = np.where(
+        (biased > 0) & (fraction != 0), biased * 8 + steps, np.rint(np.abs(values) * 2**9)
+    )  # subnormal: steps of 2**-9
+    signed: np.ndarray = code.astype(np.uint8) | (np.signbit(values).astype(np.uint8) << 7)
+    return signed
+
+
 def _error(y: np.ndarray, a: np.ndarray, weights: tuple[np.ndarray, ...], bits: int) -> float:
     """Relative distance of ``y`` from the product with operands of so many bits."""
     product = np.asarray(a, np.float64)

@@ -55,8 +55,10 @@ class ExportedHere:
     def model(self, scheme: Int8Scheme | None) -> CacheEntry:
         """See ``ModelSource``."""
         from backends.onnx_export import exported_model
-        from backends.onnx_quantize import quantized_model
+        from backends.onnx_quantize import FP8, quantized_model
 
+        if self._case.precision == "fp8":
+            return quantized_model(self._workload, self._case, FP8)
         if scheme is not None:
             return quantized_model(self._workload, self._case, scheme)
         return exported_model(self._workload, self._case)

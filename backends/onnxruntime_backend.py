@@ -14,7 +14,7 @@ import msgspec
 
 from backends.onnx_flat_cache import has_flat_cache
 from backends.onnx_precision_options import told
-from backends.onnx_source import INSTALL_HINT, source_of
+from backends.onnx_source import INSTALL_HINT, ModelSource, source_of
 from backends.onnxruntime_devices import find, provider_of
 from backends.onnxruntime_options import KNOWN_OPTIONS as KNOWN_OPTIONS
 from backends.onnxruntime_options import check_options
@@ -80,12 +80,12 @@ class OnnxRuntimeBackend:
         if case.phase == "decode" and not workload.spec.exports_cache:
             reason = f"the model of {case.workload} does not offer its key/value cache as inputs of a graph"
             return Support(level="unsupported", reason=reason)
-        if reason := source_of(workload, case).lacks():
-            return Support(level="unsupported", reason=reason)
         provider = tuned(provider_of(_import_runtime(), device), case.options)
         if reason := untunable(provider, case.options):
             return Support(level="unsupported", reason=reason)
         place, graph_precision = told(provider, case.precision)
+        if reason := _source(workload, case, graph_precision).lacks():
+            return Support(level="unsupported", reason=reason)
         if graph_precision == "bf16" and has_flat_cache(workload, case.phase):
             reason = "chipmark cannot hold a key/value cache of BF16 for ONNX Runtime yet"
             return Support(level="unsupported", reason=reason)
@@ -105,7 +105,7 @@ class OnnxRuntimeBackend:
         from backends.onnxruntime_session import open_step
 
         provider, graph_precision = told(tuned(provider_of(runtime, device), case.options), case.precision)
-        source = source_of(workload, msgspec.structs.replace(case, precision=graph_precision))
+        source = _source(workload, case, graph_precision)
         support = _probe(case.precision, provider, graph_precision)
         scheme = int8_scheme(provider) if graph_precision == "int8" else None
         with source.model(scheme) as entry:
@@ -115,7 +115,13 @@ class OnnxRuntimeBackend:
         self, workload: Workload, case: CaseSpec, device: Device
     ) -> tuple[str, Mapping[str, np.ndarray]] | None:
         """FP32 outputs on the inputs of the first steps."""
-        return source_of(workload, case).reference()
+        _, graph_precision = told(tuned(provider_of(_import_runtime(), device), case.options), case.precision)
+        return _source(workload, case, graph_precision).reference()
+
+
+def _source(workload: Workload, case: CaseSpec, graph_precision: Precision) -> ModelSource:
+    """Of the graph that is to be run, which may be one of another precision than the case's."""
+    return source_of(workload, msgspec.structs.replace(case, precision=graph_precision))
 
 
 def _step_flops(workload: Workload, case: CaseSpec) -> float | None:

@@ -26,7 +26,12 @@ from results.records import CaseSpec, Precision, Scalar, Support
 MIN_PRECISION_SHARE = 0.9
 # MatMulAddFusion makes a Gemm of a quantized MatMul and its bias, and QDQ fusion then refuses the
 # Gemm, for its bias is not quantized: it would be computed in FP32 (ONNX Runtime 1.32).
-_DISABLED_OPTIMIZERS: dict[Precision, tuple[str, ...]] = {"int8": ("MatMulAddFusion",)}
+# ReluQuantRewrite drops a Relu whose result is quantized as if 0 were the least value of FP8: negative values then
+# pass (1.32; errors above 100 %).
+_DISABLED_OPTIMIZERS: dict[Precision, tuple[str, ...]] = {
+    "int8": ("MatMulAddFusion",),
+    "fp8": ("MatMulAddFusion", "ReluQuantRewrite"),
+}
 _NATIVE = Support(level="native")
 
 

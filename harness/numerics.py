@@ -20,8 +20,8 @@ significand bits counting the hidden one):
 * int8: dynamic or calibrated scales, 1/254 of the range per operand; normal data with a range
   of four standard deviations gives 1 to 2 % per product. Limit 25 % over a network.
 
-One product (``gemm``) in its own precision stays far below these: 0.03 % in fp16, 0.3 % in bf16, 1 % in int8, 4 % in fp8,
-measured on normal data. There the limits catch what is scrambled; that a product ran in a narrower
+One product (``gemm``) in its own type stays far below these: 0.03 % in fp16, 0.3 % in bf16, 1 % in int8,
+4 % in fp8, measured on normal data. There the limits catch what is scrambled; that a product ran in a narrower
 type than asked shows in the executed dtypes (``precision_honoured``), in every workload.
 
 Top-1 agreement is the share of positions whose highest class is the reference's, or one that the
