@@ -40,9 +40,10 @@ if TYPE_CHECKING:
 OUTPUT_NAME = "logits"
 PACKAGES = ("torch", "onnx", "onnxscript")
 # Raise when this module writes different graphs, or tells other things, for the same case.
-_FORMAT = 4
-# A protobuf file ends at 2 GiB; weights move to a file beside it well before.
-EXTERNAL_DATA_BYTES = 1_500_000_000
+_FORMAT = 5
+# Weights beyond this go to a file beside the graph. It is written without copies of them (a graph that holds them is
+# copied three times), and ONNX Runtime maps it instead of reading it whole. A graph must end at 2 GiB anyway.
+EXTERNAL_DATA_BYTES = 32 * 2**20
 _EXPORT_OPTIONS: dict[str, Any] = {"dynamo": True, "optimize": True, "opset_version": 20}
 # The first opset whose convolutions take BF16.
 _BF16_OPSET = 22
@@ -153,11 +154,13 @@ def _export(workload: Workload, case: CaseSpec, folder: Path) -> Info:
             if case.precision == "bf16":
                 narrow_convolutions(program)
             program.save(folder / MODEL_FILE, external_data=num_bytes > EXTERNAL_DATA_BYTES)
+            del program
         except torch.onnx.OnnxExporterError as error:
             raise ChipmarkError(
                 f"{case.workload}/{case.preset} {case.phase} cannot be exported to ONNX: {_cause(error)}; "
                 "measure it with the torch backend"
             ) from error
+    _empty(model)
     return {
         "export_s": time.perf_counter() - start,
         "export_warnings": sorted(set(heard)),
@@ -165,6 +168,12 @@ def _export(workload: Workload, case: CaseSpec, folder: Path) -> Info:
         "output": output,
         "num_parameters": num_parameters,
     }
+
+
+def _empty(model: nn.Module) -> None:
+    """Give the weights' memory back: the exporter keeps references to them for as long as the process lives."""
+    for tensor in (*model.parameters(), *model.buffers()):
+        tensor.data = tensor.data.new_empty(0)
 
 
 def _as_graph(model: nn.Module, case: CaseSpec) -> tuple[nn.Module, str]:

@@ -62,7 +62,7 @@ class Workload(Protocol):
     spec: WorkloadSpec
 
     def model(self, preset: str, seed: int) -> nn.Module:
-        """The model in FP32 on the CPU, in eval mode, with weights drawn from ``seed``.
+        """The model in FP32 on the CPU, in eval mode, with weights drawn from ``seed``; a new one at every call.
 
         ``forward(**batch)`` takes what :meth:`batch` returns for ``infer`` (or ``prefill``) and
         returns one tensor, ``logits``. A model with a ``decode`` phase is a
