@@ -82,7 +82,7 @@ def probe(
         (y_MN,) = opened[-1].run(None, {"a": graph.inputs})
     except Exception as error:  # the binding raises its own types, one per status code
         return Support(level="unsupported", reason=f"the provider refuses {precision}: {one_line(error)}")
-    return _Seen(precision, graph_precision or precision, provider, audit, graph, y_MN, flags).support()
+    return _Seen(precision, graph_precision or precision, provider, audit, graph, y_MN, flags, make).support()
 
 
 @dataclass(frozen=True)
@@ -96,6 +96,7 @@ class _Seen:
     graph: ProbeGraph
     result: np.ndarray
     flags: Collection[str] | None
+    open_session: Callable[..., Any]
 
     def support(self) -> Support:
         """By the kernels where they are told, else by the result."""
@@ -155,8 +156,8 @@ class _Seen:
                 return Support(level="native", evidence={**evidence, "fp8": "as documented; a result cannot show it"})
             reason = f"nothing shows that {title} multiplies FP8 and does not dequantize it first"
             return Support(level="unsupported", reason=reason, evidence=evidence)
-        scheme = int8_scheme(self.provider, flags=self.flags)
-        sums = int8_sums(scheme, self.provider)
+        scheme = int8_scheme(self.provider, self.open_session, self.flags)
+        sums = int8_sums(scheme, self.provider, self.open_session)
         evidence |= {"scheme": scheme, "sums": sums}
         if sums in ("integer", "quantized"):
             return self._by_units(evidence)
