@@ -118,6 +118,8 @@ def _arithmetic(case: CaseSummary, replicates: Sequence[Measurement]) -> list[st
     if facts.get("precision_executed"):
         evidence = one_line(str(facts.get("precision_evidence", "")))
         lines.append(f"{INDENT}executed as {facts['precision_executed']}" + (f" ({evidence})" if evidence else ""))
+    elif facts.get("precision_executed_reason"):
+        lines.append(f"{INDENT}executed as: not known; {one_line(str(facts.get('precision_evidence', '')))}")
     if case.numerics_error is not None:
         checks = [c for m in replicates if m.numerics for c in m.numerics.checks if c.name == case.numerics_error_name]
         limit = f", limit {checks[0].threshold:g}" if checks else ""

@@ -127,7 +127,8 @@ class Support(Record, frozen=True, kw_only=True):
     """Can this case run on this device, and in which sense.
 
     ``native``: the device multiplies in this type. ``emulated``: the values have this type,
-    but products are computed by widening to another. ``unsupported``: it is not measured.
+    but products are computed by widening to another, by the chip or by a library that widens the
+    whole graph. ``unsupported``: it is not measured.
     """
 
     level: SupportLevel

@@ -22,8 +22,8 @@ def command(show_all: bool, as_json: bool) -> None:
     """Show every backend's devices: which precision can be measured on each, and who reads its power.
 
     native: the device multiplies in this type. emulated: the values have this type, products are
-    computed by widening. unsupported: not measured, for the reason given. energy: what each power
-    meter reads of the device, or why not and what would grant it.
+    computed by widening, by the chip or by the library. unsupported: not measured, for the reason
+    given. energy: what each power meter reads of the device, or why not and what would grant it.
     """
     import msgspec
 
