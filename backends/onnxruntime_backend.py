@@ -16,12 +16,13 @@ from backends.onnx_flat_cache import has_flat_cache
 from backends.onnx_precision_options import told
 from backends.onnx_source import INSTALL_HINT, ModelSource, source_of
 from backends.onnxruntime_devices import find, provider_of
+from backends.onnxruntime_error_text import refusal
 from backends.onnxruntime_options import KNOWN_OPTIONS as KNOWN_OPTIONS
 from backends.onnxruntime_options import check_options
 from backends.onnxruntime_packages import check_single
 from backends.onnxruntime_provider import Provider
 from backends.onnxruntime_tuning import tuned, untunable
-from results.errors import BackendUnavailable
+from results.errors import BackendUnavailable, ChipmarkError
 from results.records import CaseSpec, Device, Precision, Support
 from workloads.requests import unsuited_reason
 
@@ -97,7 +98,7 @@ class OnnxRuntimeBackend:
         Raises:
             UsageError: an option is unknown or has a wrong value.
             BackendUnavailable: ONNX Runtime cannot be imported.
-            ChipmarkError: the model cannot be exported.
+            ChipmarkError: the model cannot be exported, or the device does not open it.
         """
         check_options(case.options)
         runtime = _import_runtime()
@@ -109,7 +110,13 @@ class OnnxRuntimeBackend:
         support = _probe(case.precision, provider, graph_precision)
         scheme = int8_scheme(provider) if graph_precision == "int8" else None
         with source.model(scheme) as entry:
-            return open_step(case, provider, entry, source.batches(), _step_flops(workload, case), support)
+            batches = source.batches()
+            try:
+                return open_step(case, provider, entry, batches, _step_flops(workload, case), support)
+            except (ChipmarkError, MemoryError):
+                raise
+            except Exception as error:  # the binding raises its own types, one per status code
+                raise refusal(provider.device_id, error) from error
 
     def reference(
         self, workload: Workload, case: CaseSpec, device: Device

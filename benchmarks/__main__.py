@@ -16,6 +16,8 @@ NAMES = (
     "energy_accuracy",
     "identify_cost",
     "cost_merge",
+    "onnx_latency",
+    "placement_cost",
 )
 
 
