@@ -96,7 +96,7 @@ class Recipes:
             return None
         if values.dtype == np.float16:
             return self._cast(name, values)
-        if name.endswith("_quantized"):
+        if name.endswith("_quantized") and values.dtype.kind in "iu":  # FP8 is stored as it is
             return self._quantized(name.removesuffix("_quantized"), values, by_name, axes.get(name))
         return None
 

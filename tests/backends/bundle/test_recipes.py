@@ -119,6 +119,21 @@ def test_quantized_along_an_axis(tmp_path, dtype):
     assert (piece.stream, piece.transposed, piece.axis, piece.dtype) == ("wide", True, 1, np.dtype(dtype).name)
 
 
+def test_fp8_and_bf16_are_stored(tmp_path, monkeypatch):
+    import ml_dtypes
+
+    monkeypatch.setattr("backends.bundle_recipes.MIN_BYTES", 16_384)
+    source, scale = STREAMS["square"], np.ones(160, np.float32)
+    tensors = {
+        "w_quantized": source.astype(ml_dtypes.float8_e4m3fn),
+        "w_scale": scale,
+        "w_zero_point": scale.astype(ml_dtypes.float8_e4m3fn),
+        "b": source.astype(ml_dtypes.bfloat16),
+    }
+    pieces, _ = round_trip(tmp_path, tensors, {"w": source, "b": source})
+    assert [piece.file is not None for piece in pieces] == [True, True]
+
+
 def test_what_no_recipe_makes_is_stored(tmp_path):
     odd = RNG.standard_normal((160, 160)).astype(np.float32)
     nearly = STREAMS["square"].copy()
