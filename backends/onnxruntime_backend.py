@@ -8,12 +8,13 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from types import ModuleType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 import msgspec
 
 from backends.onnx_flat_cache import has_flat_cache
 from backends.onnx_precision_options import told
+from backends.onnx_provider_row import Int8Scheme
 from backends.onnx_source import INSTALL_HINT, ModelSource, source_of
 from backends.onnxruntime_devices import find, provider_of
 from backends.onnxruntime_error_text import refusal
@@ -102,13 +103,12 @@ class OnnxRuntimeBackend:
         """
         check_options(case.options)
         runtime = _import_runtime()
-        from backends.onnxruntime_int8 import int8_scheme
         from backends.onnxruntime_session import open_step
 
         provider, graph_precision = told(tuned(provider_of(runtime, device), case.options), case.precision)
         source = _source(workload, case, graph_precision)
         support = _probe(case.precision, provider, graph_precision)
-        scheme = int8_scheme(provider) if graph_precision == "int8" else None
+        scheme = _int8_scheme(provider, support) if graph_precision == "int8" else None
         with source.model(scheme) as entry:
             batches = source.batches()
             try:
@@ -145,6 +145,14 @@ def _import_runtime() -> ModuleType:
         raise BackendUnavailable(reason, INSTALL_HINT) from error
     runtime: ModuleType = onnxruntime
     return runtime
+
+
+def _int8_scheme(provider: Provider, support: Support) -> Int8Scheme:
+    """As the probe found it where it had to look; compilers of NPUs take their time."""
+    from backends.onnxruntime_int8 import int8_scheme
+
+    found = support.evidence.get("scheme")
+    return next((scheme for scheme in get_args(Int8Scheme) if scheme == found), None) or int8_scheme(provider)
 
 
 _probes: dict[tuple[object, ...], Support] = {}
