@@ -221,3 +221,27 @@ def test_whole_models_for_other_tools(tmp_path):
     assert len(weights.raw_data) == 384 * 384 * 4
     ran = run_bundle(tmp_path / "w", tmp_path)
     assert ran.returncode == 0, ran.stderr
+
+
+@pytest.mark.slow
+def test_installed_without_extras_in_an_environment_of_its_own(made, tmp_path):
+    """As on a device: pip installs chipmark and ONNX Runtime, and no torch comes with them."""
+    venv = tmp_path / "venv"
+    subprocess.run([sys.executable, "-m", "venv", str(venv)], check=True, timeout=120)
+    pip = [str(venv / "bin" / "python"), "-m", "pip", "install", "--quiet", "-c", str(ROOT / "constraints.txt")]
+    done = subprocess.run([*pip, str(ROOT), "onnxruntime"], capture_output=True, text=True, timeout=600, check=False)
+    if done.returncode and not os.environ.get("CI"):
+        pytest.skip(f"pip cannot install here: {done.stderr.strip().splitlines()[-1:]}")
+    assert done.returncode == 0, done.stderr
+    packages = {path.name.partition("-")[0] for path in venv.glob("lib/python*/site-packages/*.dist-info")}
+    assert {"chipmark", "onnxruntime"} <= packages
+    assert not {"torch", "onnx", "onnxscript"} & packages
+    environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
+    environment["CHIPMARK_CACHE"] = str(tmp_path / "cache")
+    command = [str(venv / "bin" / "chipmark"), "run", "--bundle", str(made[0]), "--out", "r"]
+    ran = subprocess.run(
+        command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=300, check=False
+    )
+    assert ran.returncode == 0, ran.stderr
+    assert {record["status"] for record in records(tmp_path / "r")} == {"ok"}
+    assert "6 ok, 0 unsupported, 0 failed" in ran.stdout
