@@ -88,10 +88,11 @@ class OnnxRuntimeBackend:
         place, graph_precision = told(provider, case.precision)
         if reason := _source(workload, case, graph_precision).lacks():
             return Support(level="unsupported", reason=reason)
-        if graph_precision == "bf16" and has_flat_cache(workload, case.phase):
+        found = _probe(case.precision, place, graph_precision)
+        if found.level != "unsupported" and graph_precision == "bf16" and has_flat_cache(workload, case.phase):
             reason = "chipmark cannot hold a key/value cache of BF16 for ONNX Runtime yet"
             return Support(level="unsupported", reason=reason)
-        return _probe(case.precision, place, graph_precision)
+        return found
 
     def prepare(self, workload: Workload, case: CaseSpec, device: Device) -> Step:
         """Export (or load from the cache), quantize for INT8, open and audit the session.
