@@ -9,7 +9,7 @@ from results.errors import BackendUnavailable, ChipmarkError
 _MOST = 300
 _STATUS = re.compile(r"\[ONNXRuntimeError\] : \d+ : \w+ : ")
 # The place in ONNX Runtime's sources and the function's signature, which end at its closing parenthesis.
-_PLACE = re.compile(r"^\S+\.(?:cc|cpp|h):\d+ .*?\)>* ")
+_PLACE = re.compile(r"(?:^|(?<=Status Message: ))\S+\.(?:cc|cpp|h):\d+ .*?\)>* ")
 # How providers say that they want fixed shapes (QNN 2.7), and ONNX Runtime that a model is newer than it (1.32).
 _VARIABLE = re.compile(r"[Dd]ynamic shape is not supported")
 _NEWER = re.compile(r"Unsupported model IR version|only \*guarantees\* support for models stamped with")

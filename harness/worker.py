@@ -232,9 +232,12 @@ def peak_memory(step: Step) -> Memory:
     return Memory(reason="this system does not tell the peak memory of a process")
 
 
-def _is_out_of_memory(error: Exception) -> bool:
+def _is_out_of_memory(error: BaseException) -> bool:
+    """By the error or by what it was raised from, for a plain reason may be cut before the words."""
     text = str(error).lower()
-    return "outofmemory" in type(error).__name__.lower() or any(words in text for words in OOM_TEXTS)
+    named = isinstance(error, MemoryError) or "outofmemory" in type(error).__name__.lower()
+    found = named or any(words in text for words in OOM_TEXTS)
+    return found or (error.__cause__ is not None and _is_out_of_memory(error.__cause__))
 
 
 def _plain(value: object) -> object:

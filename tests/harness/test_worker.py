@@ -10,7 +10,7 @@ import pytest
 from backends import REGISTRY as BACKENDS
 from harness.messages import Task
 from harness.worker import run_task
-from results.errors import BackendUnavailable
+from results.errors import BackendUnavailable, ChipmarkError
 from results.records import Device, Measurement, MeasureSpec, Support, Work
 from tests.harness.fakes import DraftReporter, FakeClock, FakeStep, make_case
 from workloads import REGISTRY as WORKLOADS
@@ -187,6 +187,18 @@ def test_errors_end_in_one_status_at_their_stage(
     assert (m.status, m.stage) == (status, "prepare")
     assert m.reason.startswith(reason)
     assert "\n" not in m.reason
+
+
+@pytest.mark.parametrize(
+    ("cause", "status"),
+    [(MemoryError(), "out_of_memory"), (RuntimeError("std::bad_alloc"), "out_of_memory"), (ValueError("x"), "failed")],
+)
+def test_what_an_error_was_raised_from_tells_too(backend: FakeBackend, cause: Exception, status: str) -> None:
+    plain = ChipmarkError("the device does not open the model")
+    plain.__cause__ = cause
+    backend.error["prepare"] = plain
+    m = measure(backend)
+    assert (m.status, m.reason) == (status, "the device does not open the model")
 
 
 @pytest.mark.parametrize(

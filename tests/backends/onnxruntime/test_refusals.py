@@ -14,9 +14,15 @@ from onnx import TensorProto, helper  # noqa: E402
 
 from backends import onnxruntime_session  # noqa: E402
 from backends.onnx_source import ExportedHere  # noqa: E402
-from backends.onnxruntime_error_text import refusal  # noqa: E402
+from backends.onnxruntime_error_text import plain_error, refusal  # noqa: E402
+from harness.clock import HostClock  # noqa: E402
+from harness.messages import Task  # noqa: E402
+from harness.worker import run_task  # noqa: E402
 from results.errors import BackendUnavailable, ChipmarkError  # noqa: E402
+from results.records import MeasureSpec  # noqa: E402
 from tests.backends.onnxruntime.tiny_workloads import TinyWorkload, case_of  # noqa: E402
+from tests.harness.fakes import DraftReporter  # noqa: E402
+from workloads import REGISTRY as WORKLOADS  # noqa: E402
 
 
 def model_of(op: str = "Relu", opset: int = 20, ir: int = 10) -> bytes:
@@ -75,3 +81,43 @@ def test_out_of_memory_stays_what_it_is(backend, cpu, cache, monkeypatch):
     with pytest.raises(MemoryError, match="no room"):
         backend.prepare(TinyWorkload(), case_of(TinyWorkload()), cpu)
     assert ExportedHere(TinyWorkload(), case_of(TinyWorkload())).lacks() == ""
+
+
+def greedy_model(node_name: str) -> bytes:
+    """Takes the tiny workload's batch, and asks for 4 EiB when it runs."""
+    value = helper.make_tensor_value_info
+    inputs = [value("image", TensorProto.FLOAT, [2, 3, 6, 6]), value("ignored", TensorProto.FLOAT, [2])]
+    shape = helper.make_tensor("shape", TensorProto.INT64, [2], [2**59, 2])
+    nodes = [helper.make_node("Expand", ["ignored", "shape"], ["logits"], name=node_name)]
+    graph = helper.make_graph(nodes, "g", inputs, [value("logits", TensorProto.FLOAT, ["n", 2])], [shape])
+    return bytes(
+        helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=10).SerializeToString()
+    )
+
+
+@pytest.mark.parametrize("node_name", ["n", "node_" + "of_a_module_deep_inside_" * 8])
+def test_an_allocation_that_fails_in_the_profiled_run_is_out_of_memory(cache, monkeypatch, node_name):
+    """Whatever the node is called: the reason is cut, and what is looked for must not be."""
+    real = onnxruntime_session.make_session
+    monkeypatch.setattr(onnxruntime_session, "make_session", lambda path, *rest: real(greedy_model(node_name), *rest))
+    workload = TinyWorkload()
+    monkeypatch.setitem(WORKLOADS._resolved, workload.spec.name, workload)
+    reporter = DraftReporter()
+    run_task(Task(case=case_of(workload), measure=MeasureSpec(), log_path=""), reporter, HostClock())
+    assert reporter.draft.stage == "prepare"
+    assert reporter.draft.status == "out_of_memory"
+    reason = str(reporter.draft.fields["reason"])
+    assert reason.startswith("cpu does not open the model: ")
+    assert ".cc:" not in reason
+    assert "\n" not in reason
+
+
+def test_places_in_sources_are_left_out_within_a_message_too():
+    error = RuntimeError(
+        "Error in execution: Non-zero status code returned while running Gemm node. Name:'a' Status Message: "
+        "/src/core/bfc_arena.cc:360 void* onnxruntime::BFCArena::Allocate(size_t, bool, Stream*) Failed to allocate"
+    )
+    assert plain_error(error) == (
+        "Error in execution: Non-zero status code returned while running Gemm node. Name:'a' Status Message: "
+        "Failed to allocate"
+    )
