@@ -117,7 +117,11 @@ class BundledCase(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
 
 class Bundle(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """``bundle.json``. ``failed`` has the cases that could not be exported, by label, with the reason."""
+    """``bundle.json``.
+
+    ``failed`` has the cases that could not be exported, by :func:`case_name`, with the reason. ``checksum`` is the
+    SHA-256 of all else (:func:`sealed`): it shows damage and hand-made changes, not forgery.
+    """
 
     schema_version: int
     chipmark_version: str
@@ -130,6 +134,7 @@ class Bundle(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     failed: dict[str, str]
     packages: dict[str, str]
     files: dict[str, Part]
+    checksum: str = ""
 
     @property
     def suite_file(self) -> str:
@@ -140,6 +145,19 @@ class Bundle(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         """The bundled case that computes the same as ``case``, wherever and with whatever options."""
         wanted = _essence(case)
         return next((one for one in self.cases if _essence(one.case) == wanted), None)
+
+
+def sealed(bundle: Bundle) -> Bundle:
+    """``bundle`` with its checksum."""
+    bare = msgspec.structs.replace(bundle, checksum="")
+    return msgspec.structs.replace(bare, checksum=hashlib.sha256(msgspec.json.encode(bare)).hexdigest())
+
+
+def case_name(case: CaseSpec) -> str:
+    """A case without its device: ``llm-decoder/tiny decode fp32 b2 (new_tokens 4, prompt_tokens 8)``."""
+    sizes = ", ".join(f"{name} {value}" for name, value in sorted(case.shape.items()))
+    plain = f"{case.workload}/{case.preset} {case.phase} {case.precision} b{case.batch_size}"
+    return f"{plain} ({sizes})" if sizes else plain
 
 
 def _essence(case: CaseSpec) -> tuple[object, ...]:
@@ -222,6 +240,8 @@ def open_bundle(path: Path) -> OpenBundle:
     for name, part in bundle.files.items():
         if not _SAFE_NAME.fullmatch(name) or ".." in name or part.num_bytes < 0:
             raise BundleError(f"{file}: names a file {name!r} that no bundle has")
+    if bundle != sealed(bundle):
+        raise BundleError(f"{file}: is not what was exported (checksum); copy the bundle again")
     return OpenBundle(path, bundle, hashlib.sha256(content).hexdigest()[:16])
 
 
@@ -245,4 +265,7 @@ def given_bundle() -> OpenBundle | None:
         BundleError: it cannot be read.
     """
     path = os.environ.get(BUNDLE_VARIABLE)
-    return open_bundle(Path(path)) if path else None
+    try:
+        return open_bundle(Path(path)) if path else None
+    except BundleError as error:  # what ``run --bundle`` sets has been read before: this was set by hand
+        raise BundleError(f"{BUNDLE_VARIABLE}: {error}") from error

@@ -27,7 +27,8 @@ def write_weights(opened: OpenBundle, graph: Graph, path: Path) -> None:
     if free < graph.num_weight_bytes + SPARE_BYTES:
         raise BundleError(
             f"{path.parent}: {free / 2**20:.0f} MiB are free, the weights need "
-            f"{graph.num_weight_bytes / 2**20:.0f} MiB; set CHIPMARK_CACHE to a folder with room"
+            f"{graph.num_weight_bytes / 2**20:.0f} MiB and {SPARE_BYTES // 2**20} MiB to spare; "
+            "set CHIPMARK_CACHE to a folder with room"
         )
     kept = f"{graph.file.rpartition('/')[0]}/{path.name}"
     if kept in opened.bundle.files:
@@ -36,8 +37,8 @@ def write_weights(opened: OpenBundle, graph: Graph, path: Path) -> None:
     with path.open("wb") as file:
         os.truncate(file.fileno(), graph.num_weight_bytes)
         for piece in graph.pieces:
-            content = _content(opened, piece)
-            if len(content) != piece.num_bytes or piece.offset + piece.num_bytes > graph.num_weight_bytes:
+            content = made_piece(opened, piece)
+            if len(content) != piece.num_bytes:
                 raise BundleError(
                     f"{opened.path}: {graph.file}: a weight has {len(content)} bytes, not {piece.num_bytes}"
                 )
@@ -63,7 +64,12 @@ def quantized(values: np.ndarray, scale: np.ndarray, zero: np.ndarray, axis: int
     return result
 
 
-def _content(opened: OpenBundle, piece: Piece) -> bytes:
+def made_piece(opened: OpenBundle, piece: Piece) -> bytes:
+    """The bytes of a weight.
+
+    Raises:
+        BundleError: what it is made of is missing or damaged, or other values come out here.
+    """
     if piece.file is not None:
         return opened.read(piece.file)
     values = checked_stream(opened, piece.stream or "")

@@ -5,10 +5,11 @@ Used where a bundle is written. What no recipe makes is stored as it is.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -36,6 +37,14 @@ class Found:
     values: np.ndarray
 
 
+class TakenOut(NamedTuple):
+    """How the pieces of a file of weights are made, its size in bytes, and the SHA-256 of each piece's own bytes."""
+
+    pieces: tuple[Piece, ...]
+    num_bytes: int
+    digests: tuple[bytes, ...]
+
+
 class Recipes:
     """Finds recipes for the initializers of one model's graphs.
 
@@ -58,20 +67,17 @@ class Recipes:
             if values.nbytes >= MIN_BYTES and values.dtype == np.float32:
                 self._recipe(tensor.name, values, {}, {})
 
-    def take_out(self, model: Any) -> tuple[tuple[Piece, ...], int]:
+    def take_out(self, model: Any) -> TakenOut:
         """Replace large initializers by references to ``WEIGHTS_FILE``.
 
         Args:
             model: an ``onnx.ModelProto`` with its data loaded; changed in place.
-
-        Returns:
-            How the file's pieces are made, and its size in bytes.
         """
         from onnx import external_data_helper, numpy_helper
 
         by_name = {tensor.name: tensor for tensor in model.graph.initializer}
         axes = dict(_axes(model))
-        pieces, end = [], 0
+        pieces, digests, end = list[Piece](), list[bytes](), 0
         for tensor in model.graph.initializer:
             if tensor.name.endswith(_WITHIN):
                 continue
@@ -80,12 +86,14 @@ class Recipes:
                 continue
             offset = -(-end // ALIGNMENT) * ALIGNMENT
             end = offset + values.nbytes
-            fields = self._recipe(tensor.name, values, by_name, axes) or {"file": self._put(_bytes_of(values))}
+            content = _bytes_of(values)
+            fields = self._recipe(tensor.name, values, by_name, axes) or {"file": self._put(content)}
+            digests.append(hashlib.sha256(content).digest())
             pieces.append(Piece(offset=offset, num_bytes=values.nbytes, **{"dtype": _name_of(values), **fields}))
             tensor.raw_data = b"x"  # as the helper wants it; it refers to the file then
             external_data_helper.set_external_data(tensor, WEIGHTS_FILE, offset, values.nbytes)
             tensor.ClearField("raw_data")
-        return tuple(pieces), end
+        return TakenOut(tuple(pieces), end, tuple(digests))
 
     def _recipe(self, name: str, values: np.ndarray, by_name: Mapping[str, Any], axes: Mapping[str, int]) -> Any:
         if values.dtype == np.float32:

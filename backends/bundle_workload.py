@@ -19,13 +19,18 @@ MIN_VALUES = 16_384
 # Smaller inputs are kept as they are: 1 MiB in FP32. By contract, floating point inputs are standard normal.
 MIN_INPUTS = 262_144
 # Raise when other weights come out.
-STREAMS_VERSION = 1
+STREAMS_VERSION = 2
+# A mean this many standard errors from 0 is not chance.
+_MAX_MEAN = 6.0
+# Products with larger ones leave FP32; no initialisation draws such.
+_MAX_SD = 1e6
 
 
 class BundleWorkload:
-    """``workloads.base.Workload``: all of the one it is made from but the values of large weights and inputs.
+    """``workloads.base.Workload``: all of the one it is made from but the values of large random weights and inputs.
 
-    They are normal, with mean 0 and the standard deviation that the workload's own initialisation gave.
+    They are normal, with mean 0 and the standard deviation that the workload's own initialisation gave. Parameters
+    of another mean or with values that are not finite are kept, and so are buffers (tables, running statistics).
 
     Attributes:
         weights: names what the weights are, for the key of cached exports.
@@ -64,12 +69,11 @@ class BundleWorkload:
         }
 
     def _large(self, model: nn.Module) -> dict[str, Tensor]:
-        """Floating point weights that are not all the same, each storage once (tied ones by their first name)."""
+        """Large random parameters, each storage once (tied ones by their first name)."""
         found: dict[int, tuple[str, Tensor]] = {}
-        for name, tensor in model.state_dict().items():
-            if tensor.is_floating_point() and tensor.numel() >= MIN_VALUES:
-                varies = bool((tensor != tensor.flatten()[0]).any())
-                found |= {tensor.data_ptr(): (name, tensor)} if varies and tensor.data_ptr() not in found else {}
+        for name, parameter in model.named_parameters():
+            if parameter.numel() >= MIN_VALUES and _is_random(parameter.data):
+                found.setdefault(parameter.data_ptr(), (name, parameter.data))
         return dict(found.values())
 
     def batch(self, preset: str, phase: Phase, batch_size: int, shape: Size, seed: int) -> dict[str, Tensor]:
@@ -79,13 +83,13 @@ class BundleWorkload:
         batch = self.inner.batch(preset, phase, batch_size, shape, seed)
         for name, tensor in batch.items():
             if tensor.is_floating_point() and tensor.numel() >= MIN_INPUTS:
-                stream = self.input_name(preset, phase, shape, seed, name)
+                stream = self.input_name(preset, phase, batch_size, shape, seed, name)
                 batch[name] = torch.from_numpy(stream_values(stream, tensor.shape, 1.0))
         return batch
 
-    def input_name(self, preset: str, phase: Phase, shape: Size, seed: int, tensor: str) -> str:
+    def input_name(self, preset: str, phase: Phase, batch_size: int, shape: Size, seed: int, tensor: str) -> str:
         """The name of an input's stream."""
-        sizes = ",".join(f"{key}={value}" for key, value in sorted(shape.items()))
+        sizes = ",".join(f"{key}={value}" for key, value in sorted({"batch_size": batch_size, **shape}.items()))
         return f"{self.spec.name}/{self.spec.version}/{preset}/{phase}/{sizes}/{seed}/{tensor}/{STREAMS_VERSION}"
 
     def loss(self, model: nn.Module, batch: Mapping[str, Tensor]) -> Tensor:
@@ -95,3 +99,11 @@ class BundleWorkload:
     def work(self, preset: str, phase: Phase, batch_size: int, shape: Size) -> Work:
         """See ``Workload``."""
         return self.inner.work(preset, phase, batch_size, shape)
+
+
+def _is_random(values: Tensor) -> bool:
+    """Finite values that vary around 0, as an initialisation draws them."""
+    if not values.is_floating_point() or not bool(values.isfinite().all()):
+        return False
+    sd, mean = float(values.std(correction=0)), float(values.mean())
+    return 0 < sd < _MAX_SD and abs(mean) <= _MAX_MEAN * sd / values.numel() ** 0.5

@@ -5,13 +5,14 @@ from __future__ import annotations
 import gc
 import hashlib
 import io
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, get_args
 
 import msgspec
 import numpy as np
 
+from backends.bundle_check import Arrays, check_case, check_description, check_graph
 from backends.bundle_format import (
     BUNDLE_FILE,
     BUNDLE_SCHEMA_VERSION,
@@ -22,6 +23,8 @@ from backends.bundle_format import (
     OpenBundle,
     Part,
     Stream,
+    open_bundle,
+    sealed,
 )
 from backends.bundle_install import write_weights
 from backends.bundle_recipes import WEIGHTS_FILE, Recipes, load
@@ -31,6 +34,7 @@ from backends.onnx_cache import MODEL_FILE, content_key
 from backends.onnx_export import export_ingredients
 from backends.onnx_provider_row import Int8Scheme
 from backends.onnx_source import ExportedHere
+from results.errors import ChipmarkError
 from results.records import CaseSpec
 from workloads.base import Workload
 
@@ -60,28 +64,29 @@ class BundleWriter:
         self._recipes: tuple[str, Recipes] | None = None
 
     def add(self, workload: Workload, case: CaseSpec) -> None:
-        """Export a case.
+        """Export a case, and see that what a device will read and make is what was exported.
 
         Raises:
-            ChipmarkError: it cannot be exported. Nothing of it is kept then.
+            ChipmarkError: it cannot be exported. The bundle does not have the case then.
         """
         source_workload = BundleWorkload(workload)
         source = ExportedHere(source_workload, case)
         schemes: tuple[str, ...] = get_args(Int8Scheme) if case.precision == "int8" else ("",)
         graphs = {scheme: self._graph(source_workload, source, case, scheme) for scheme in schemes}
         by, outputs = source.reference()
-        batches, made = self._inputs(source_workload, source, case)
-        self._cases.append(
-            BundledCase(
-                case=case,
-                work=workload.work(case.preset, case.phase, case.batch_size, case.shape),
-                graphs=graphs,
-                inputs=self._put_arrays(batches),
-                made=made,
-                reference=self._put_arrays(outputs),
-                reference_by=by,
-            )
+        batches = source.batches()
+        kept, made = self._inputs(source_workload, case, batches)
+        bundled = BundledCase(
+            case=case,
+            work=workload.work(case.preset, case.phase, case.batch_size, case.shape),
+            graphs=graphs,
+            inputs=self._put_arrays(kept),
+            made=made,
+            reference=self._put_arrays(outputs),
+            reference_by=by,
         )
+        check_case(self._opened(bundled), bundled, batches, outputs)
+        self._cases.append(bundled)
         gc.collect()
 
     def finish(
@@ -94,24 +99,30 @@ class BundleWriter:
     ) -> None:
         """Write suite, licence and, last of all, the description."""
         self._write("LICENCE.txt", f"{LICENCE}\n".encode())
-        bundle = Bundle(
-            schema_version=BUNDLE_SCHEMA_VERSION,
+        bundle = msgspec.structs.replace(
+            self._bundle(self._cases),
             chipmark_version=packages.get("chipmark", "unknown"),
             created_at=created_at,
             suite=suite,
-            licence=LICENCE,
-            streams=self._streams,
-            graphs=self._graphs,
-            cases=tuple(self._cases),
             failed=dict(failed),
             packages=dict(packages),
-            files=self._files,
         )
         self._write(bundle.suite_file, suite_text.encode())
         if self._with_weights:
             self._write_weights(bundle)
-            bundle = msgspec.structs.replace(bundle, files=self._files)
+        bundle = sealed(msgspec.structs.replace(bundle, files=self._files))
         (self._folder / BUNDLE_FILE).write_bytes(msgspec.json.format(msgspec.json.encode(bundle), indent=1))
+        check_description(open_bundle(self._folder))
+
+    def _bundle(self, cases: Iterable[BundledCase]) -> Bundle:
+        """What there is so far."""
+        return Bundle(
+            schema_version=BUNDLE_SCHEMA_VERSION, chipmark_version="", created_at="", suite="", licence=LICENCE,
+            streams=self._streams, graphs=self._graphs, cases=tuple(cases), failed={}, packages={}, files=self._files,
+        )  # fmt: skip
+
+    def _opened(self, *cases: BundledCase) -> OpenBundle:
+        return OpenBundle(self._folder, self._bundle(cases), "")
 
     @property
     def num_bytes(self) -> int:
@@ -119,21 +130,27 @@ class BundleWriter:
         return sum(part.num_bytes for part in self._files.values())
 
     def _inputs(
-        self, workload: BundleWorkload, source: ExportedHere, case: CaseSpec
+        self, workload: BundleWorkload, case: CaseSpec, batches: Sequence[Arrays]
     ) -> tuple[dict[str, np.ndarray], dict[str, Made]]:
         """What is to be stored, and what a device makes itself."""
         kept, made = {}, {}
-        for number, batch in enumerate(source.batches()):
+        for number, batch in enumerate(batches):
             for name, values in batch.items():
-                stream = workload.input_name(case.preset, case.phase, case.shape, case.seed + 1 + number, name)
                 if values.size >= MIN_INPUTS and values.dtype.kind == "f":
+                    seed = case.seed + 1 + number
+                    stream = workload.input_name(case.preset, case.phase, case.batch_size, case.shape, seed, name)
                     plain = stream_values(stream, values.shape, 1.0)
                     if np.array_equal(plain.astype(values.dtype), values):
-                        self._streams[stream] = Stream(shape=values.shape, sd=1.0, digest=digest_of(plain))
+                        self._put_stream(stream, plain, 1.0)
                         made[f"{number}/{name}"] = Made(stream=stream, dtype=values.dtype.name)
                         continue
                 kept[f"{number}/{name}"] = values
         return kept, made
+
+    def _put_stream(self, name: str, values: np.ndarray, sd: float) -> None:
+        stream = Stream(shape=values.shape, sd=sd, digest=digest_of(values))
+        if self._streams.setdefault(name, stream) != stream:
+            raise ChipmarkError(f"two tensors have the name {name}; report this as a defect of chipmark")
 
     def _graph(self, workload: BundleWorkload, source: ExportedHere, case: CaseSpec, scheme: str) -> str:
         key = content_key({**export_ingredients(workload, case), "precision": case.precision, "scheme": scheme})[:8]
@@ -144,11 +161,13 @@ class BundleWriter:
             with source.model(scheme or None) as entry:  # type: ignore[arg-type]  # of the literal's own values
                 model = load(entry.model_path)
                 info = {k: v for k, v in entry.info.items() if k not in _TIMES}
-            pieces, num_bytes = recipes.take_out(model)
+            taken = recipes.take_out(model)
             opset = next(o.version for o in model.opset_import if o.domain in ("", "ai.onnx"))
             file = f"graphs/{name}/{MODEL_FILE}"
             self._write(file, model.SerializeToString())
-            self._graphs[name] = Graph(file=file, num_weight_bytes=num_bytes, pieces=pieces, opset=opset, info=info)
+            graph = Graph(file=file, num_weight_bytes=taken.num_bytes, pieces=taken.pieces, opset=opset, info=info)
+            check_graph(self._opened(), graph, taken.digests)
+            self._graphs[name] = graph
         return name
 
     def _recipes_of(self, workload: BundleWorkload, case: CaseSpec) -> Recipes:
@@ -158,7 +177,7 @@ class BundleWriter:
         if self._recipes is None or self._recipes[0] != key:
             streams = workload.streams(case.preset, case.seed)
             for name, (sd, values) in streams.items():
-                self._streams[name] = Stream(shape=values.shape, sd=sd, digest=digest_of(values))
+                self._put_stream(name, values, sd)
             recipes = Recipes({name: values for name, (_, values) in streams.items()}, self._put_blob)
             if case.precision != "fp32":
                 with ExportedHere(workload, plain).model(None) as entry:

@@ -20,7 +20,7 @@ import sys
 import time
 import uuid
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 OUTPUT_NAME = "logits"
 PACKAGES = ("torch", "onnx", "onnxscript")
 # Raise when this module writes different graphs, or tells other things, for the same case.
-_FORMAT = 5
+_FORMAT = 6
 # Weights beyond this go to a file beside the graph. It is written without copies of them (a graph that holds them is
 # copied three times), and ONNX Runtime maps it instead of reading it whole. A graph must end at 2 GiB anyway.
 EXTERNAL_DATA_BYTES = 32 * 2**20
@@ -151,6 +151,7 @@ def _export(workload: Workload, case: CaseSpec, folder: Path) -> Info:
     with _quiet() as heard:
         try:
             program = torch.onnx.export(graph.eval(), arguments, verbose=False, **options, **_export_options(case))
+            _keep_names(program, [*options.get("kwargs", ())])
             if case.precision == "bf16":
                 narrow_convolutions(program)
             program.save(folder / MODEL_FILE, external_data=num_bytes > EXTERNAL_DATA_BYTES)
@@ -168,6 +169,12 @@ def _export(workload: Workload, case: CaseSpec, folder: Path) -> Info:
         "output": output,
         "num_parameters": num_parameters,
     }
+
+
+def _keep_names(program: Any, names: Sequence[str]) -> None:
+    """The exporter writes the names of inputs in lower case (torch 2.13), and they are given by name."""
+    for value in program.model.graph.inputs:
+        value.name = next((name for name in names if name.lower() == value.name), value.name)
 
 
 def _empty(model: nn.Module) -> None:

@@ -95,5 +95,5 @@ def source_of(workload: Workload, case: CaseSpec) -> ModelSource:
     if opened is not None:
         from backends.bundle_source import BundleSource
 
-        return BundleSource(opened, case)
+        return BundleSource(opened, case, workload.work(case.preset, case.phase, case.batch_size, case.shape))
     return ExportedHere(workload, case)

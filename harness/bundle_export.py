@@ -5,19 +5,23 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from backends.bundle_format import case_name
 from harness import environment, plan
 from harness.error_text import one_line
 from harness.suite import Suite, load_suite
 from results.errors import ChipmarkError, OutputError, UsageError
 from results.records import CaseSpec, MeasureSpec
 from workloads import REGISTRY as WORKLOADS
+
+if TYPE_CHECKING:
+    from backends.bundle_write import BundleWriter
 
 BACKEND = "onnxruntime"
 
@@ -49,15 +53,8 @@ def export_bundle(
     cases = [case for case in plan.combine(suite, filters) if case.phase != "train"]
     _check_packages()
     with _new_folder(out) as folder:
-        writer, done, failed = BundleWriter(folder, with_weights), list[CaseSpec](), dict[str, str]()
-        for number, case in enumerate(cases, 1):
-            say(f"exporting {number} of {len(cases)}: {name_of(case)}")
-            try:
-                writer.add(WORKLOADS.get(case.workload), case)
-                done.append(case)
-            except Exception as error:  # of torch, onnx or a plugin: the other cases go on
-                failed[name_of(case)] = str(error) if isinstance(error, ChipmarkError) else one_line(error)
-                say(f"not exported: {failed[name_of(case)]}")
+        writer, failed = BundleWriter(folder, with_weights), dict[str, str]()
+        done = _export_each(writer, cases, failed, say)
         if not done:
             raise UsageError(f"nothing of suite {suite.suite.name!r} could be exported: {next(iter(failed.values()))}")
         now = environment.describe()
@@ -66,19 +63,36 @@ def export_bundle(
             created_at=datetime.now(UTC).isoformat(timespec="seconds"),
             failed=failed,
             packages={"chipmark": now.chipmark_version, **now.packages},
-            suite_text=suite_text(suite, done),
+            suite_text=suite_text(suite, done, plan.own_energy_seconds(suite, filters)),
         )
         num_bytes = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
     return Exported(path=out, num_bytes=num_bytes, num_cases=len(done), failed=failed)
 
 
-def name_of(case: CaseSpec) -> str:
-    """A case without its device: ``llm-decoder/tiny decode fp32 b2``."""
-    return f"{case.workload}/{case.preset} {case.phase} {case.precision} b{case.batch_size}"
+def _export_each(
+    writer: BundleWriter, cases: Sequence[CaseSpec], failed: dict[str, str], say: Callable[[str], None]
+) -> list[CaseSpec]:
+    done = []
+    for number, case in enumerate(cases, 1):
+        say(f"exporting {number} of {len(cases)}: {case_name(case)}")
+        try:
+            writer.add(WORKLOADS.get(case.workload), case)
+            done.append(case)
+        except (Exception, SystemExit) as error:  # of torch, onnx or a plugin: the other cases go on
+            plain = isinstance(error, ChipmarkError)
+            failed[case_name(case)] = str(error) if plain else f"{type(error).__name__}: {one_line(error)}"
+            say(f"not exported: {failed[case_name(case)]}")
+    return done
 
 
-def suite_text(suite: Suite, cases: Sequence[CaseSpec]) -> str:
-    """A suite file with exactly these cases, and the limits of ``suite``."""
+def suite_text(suite: Suite, cases: Sequence[CaseSpec], energy_seconds: Mapping[str, float]) -> str:
+    """A suite file with exactly these cases, and the limits of ``suite``.
+
+    Args:
+        suite: that they are from.
+        cases: without a device.
+        energy_seconds: case id -> least window for energy in seconds, where it has its own.
+    """
     lines = ["# Written by chipmark export: the cases of this bundle.", "[suite]"]
     lines += _table({"name": suite.suite.name, "description": suite.suite.description})
     default = msgspec.to_builtins(MeasureSpec())
@@ -87,7 +101,8 @@ def suite_text(suite: Suite, cases: Sequence[CaseSpec]) -> str:
     for case in cases:
         fields = ("workload", "phase", "preset", "precision", "batch_size", "backend", "seed", "shape", "options")
         own = {name: getattr(case, name) for name in fields if getattr(case, name) not in ({}, None)}
-        lines += ["", "[[case]]", *_table({**own, "scenarios": list(case.scenarios)})]
+        energy = {"energy_seconds": energy_seconds[case.id]} if case.id in energy_seconds else {}
+        lines += ["", "[[case]]", *_table({**own, "scenarios": list(case.scenarios), **energy})]
     return "\n".join(lines) + "\n"
 
 
@@ -129,11 +144,14 @@ class _new_folder:  # noqa: N801  # used as a function
         return self._folder
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        if error is None:
-            if self._out.is_dir():
-                self._out.rmdir()
-            os.rename(self._folder, self._out)
-            return
-        shutil.rmtree(self._folder, ignore_errors=True)
+        try:
+            if error is None:
+                if self._out.is_dir():
+                    self._out.rmdir()
+                os.rename(self._folder, self._out)
+        except OSError as failed:
+            error = failed
+        if error is not None:
+            shutil.rmtree(self._folder, ignore_errors=True)
         if isinstance(error, OSError):
             raise OutputError(f"{self._out}: cannot be written: {error.strerror}") from error

@@ -109,6 +109,11 @@ def measure_spec(suite: Suite, filters: Filters) -> MeasureSpec:
     return msgspec.structs.replace(spec, energy_min_seconds=filters.energy_seconds)
 
 
+def own_energy_seconds(suite: Suite, filters: Filters) -> dict[str, float]:
+    """Case id -> least window for energy in seconds, of the cases that have one of their own."""
+    return {case.id: entry.energy_seconds for case, entry in _entries(suite, filters) if entry.energy_seconds}
+
+
 def place(
     cases: Sequence[CaseSpec], suite: Suite, filters: Filters, reports: Sequence[BackendReport]
 ) -> list[PlannedCase]:
@@ -120,7 +125,7 @@ def place(
     """
     devices = resolve_devices(filters.device, reports)
     replicates = filters.replicates or suite.measure.replicates
-    own = {case.id: entry.energy_seconds for case, entry in _entries(suite, filters) if entry.energy_seconds}
+    own = own_energy_seconds(suite, filters)
     return [
         PlannedCase(
             case=msgspec.structs.replace(case, device=devices[case.backend]),

@@ -30,11 +30,16 @@ def command(
     from harness.bundle_export import BACKEND, export_bundle
     from harness.cli.output import say, write_result
     from harness.plan import Filters
+    from harness.runner import Interrupted, interruptible
     from results.errors import ExitCode
 
     filters = Filters(workloads=workload, phases=phase, precisions=precision, backends=(BACKEND,))
     tell = (lambda text: None) if quiet else say
-    done = export_bundle(suite, filters, Path(output), with_weights, tell)
+    try:
+        with interruptible():
+            done = export_bundle(suite, filters, Path(output), with_weights, tell)
+    except Interrupted:
+        raise KeyboardInterrupt from None
     lines = [f"{done.num_cases} cases, {done.num_bytes / 1e6:.1f} MB in {done.path}"]
     lines += [f"not exported: {name}: {reason}" for name, reason in done.failed.items()]
     lines.append(f"on the device: chipmark run --bundle {done.path.name}")

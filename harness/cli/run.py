@@ -141,11 +141,15 @@ def open_given_bundle(folder: str, suite: str | None, filters: Filters, resumed:
     """
     import msgspec
 
-    from backends.bundle_format import BUNDLE_VARIABLE, open_bundle
+    from backends.bundle_check import check_description
+    from backends.bundle_format import BUNDLE_FILE, BUNDLE_VARIABLE, open_bundle
     from harness.bundle_export import BACKEND
 
     path = Path(folder).absolute()
+    if path.name == BUNDLE_FILE and path.is_file():
+        path = path.parent
     opened = open_bundle(path)
+    check_description(opened)
     opened.check()
     os.environ[BUNDLE_VARIABLE] = str(path)
     if resumed:

@@ -65,7 +65,7 @@ def round_trip(folder: Path, tensors, learned=None):
     if learned:
         recipes.learn(model_of(**learned))
     model = model_of(**tensors)
-    pieces, size = recipes.take_out(model)
+    pieces, size, _ = recipes.take_out(model)
     graph = Graph(file="graphs/g/model.onnx", num_weight_bytes=size, pieces=pieces, opset=20)
     write_weights(opened_bundle(folder, files, graph), graph, folder / "weights.bin")
     (folder / "model.onnx").write_bytes(model.SerializeToString())
@@ -162,7 +162,7 @@ def test_quantization_is_that_of_onnx_runtime():
 
 def test_weights_that_come_out_differently_are_refused(tmp_path):
     files: dict[str, bytes] = {}
-    pieces, size = Recipes(STREAMS, lambda content: "").take_out(model_of(a=STREAMS["square"]))
+    pieces, size, _ = Recipes(STREAMS, lambda content: "").take_out(model_of(a=STREAMS["square"]))
     graph = Graph(file="graphs/g/model.onnx", num_weight_bytes=size, pieces=pieces, opset=20)
     opened = opened_bundle(tmp_path, files, graph, digest="0" * 64)
     with pytest.raises(BundleError, match="come out differently here"):
