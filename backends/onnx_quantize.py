@@ -9,6 +9,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Literal
 
+import msgspec
+
 from backends.onnx_cache import MODEL_FILE, CacheEntry, Info, obtain
 from backends.onnx_export import (
     EXTERNAL_DATA_BYTES,
@@ -21,11 +23,11 @@ from backends.onnx_flat_cache import INPUT_NAME, has_flat_cache
 from backends.onnx_fp8 import convert_to_fp8
 from backends.onnx_provider_row import Int8Scheme
 from backends.onnxruntime_decoder import Arrays, cache_shape, decoder_feeds
-from results.records import CaseSpec
+from results.records import CaseSpec, Phase
 from workloads.base import Workload
 
 # Raise when this module quantizes the same model differently.
-_FORMAT = 2
+_FORMAT = 3
 NUM_CALIBRATION_BATCHES = 4
 # Far from the seeds that are scored and timed: case.seed + 1, + 2, ...
 CALIBRATION_SEED_OFFSET = 10_000
@@ -43,23 +45,26 @@ def quantized_model(workload: Workload, case: CaseSpec, scheme: Int8Scheme | Fp8
     outputs) unless the scheme names a third type.
 
     ``entry.info`` holds what ``exported_model`` tells and ``quantize_s``, ``quantized_nodes``,
-    ``eligible_nodes``, ``quantization`` and ``calibration_seeds``. ``export_s`` is None where
+    ``eligible_nodes``, ``quantization``, ``calibration_seeds`` and ``calibration_shape``. ``export_s`` is None where
     the FP32 model came from the cache.
     """
     seeds = [case.seed + CALIBRATION_SEED_OFFSET + i for i in range(NUM_CALIBRATION_BATCHES)]
+    calibration = _calibration_case(workload, case)
     ingredients = {
         "model": export_ingredients(workload, case),
         "quantize_format": _FORMAT,
         "scheme": scheme,
         "op_types": OP_TYPES,
         "calibration_seeds": seeds,
+        "calibration_phase": calibration.phase,
+        "calibration_shape": dict(calibration.shape),
         "onnxruntime": package_version("onnxruntime"),
     }
 
     def build(folder: Path) -> Info:
         with exported_model(workload, case) as exported:
             start = time.perf_counter()
-            batches = _batches(workload, case, seeds)
+            batches = _batches(workload, calibration, seeds)
             if has_flat_cache(workload, case.phase):
                 batches = _both_phases(exported.model_path, batches)
             counts = _quantize(exported.model_path, folder, "S8S8" if scheme == FP8 else scheme, batches)
@@ -73,10 +78,23 @@ def quantized_model(workload: Workload, case: CaseSpec, scheme: Int8Scheme | Fp8
                 "quantize_s": time.perf_counter() - start,
                 "quantization": f"static QDQ {scheme}, per-channel weights, min-max",
                 "calibration_seeds": seeds,
+                "calibration_shape": dict(calibration.shape),
                 **counts,
             }
 
     return obtain(ingredients, build)
+
+
+def _calibration_case(workload: Workload, case: CaseSpec) -> CaseSpec:
+    """Whose batches the ranges are taken from: ``case`` itself, but for a graph that serves several cases.
+
+    A decoder's graph is the same for both phases and all lengths, so its ranges must not hang on which of them came
+    first: prompts of the preset's own length.
+    """
+    if not has_flat_cache(workload, case.phase):
+        return case
+    phase: Phase = "prefill" if "prefill" in workload.spec.phases else case.phase
+    return msgspec.structs.replace(case, phase=phase, shape=workload.spec.presets[case.preset].shape)
 
 
 def _batches(workload: Workload, case: CaseSpec, seeds: Iterable[int]) -> Iterator[Arrays]:

@@ -71,7 +71,7 @@ def open_step(
         "provider_options": dict(provider.options),
         **kept.facts,
         "disabled_optimizers": list(disabled),
-        **_precision_facts(case, audit, support, provider.options),
+        **_precision_facts(case, audit, support, provider.options, entry.info),
         **_placement(case, provider, session, audit, flops).facts(),
     }
     return _step(case, provider, session, batches, facts)
@@ -169,8 +169,13 @@ def _session_facts(session: Any, options: Mapping[str, Scalar]) -> dict[str, obj
     }
 
 
-def _precision_facts(case: CaseSpec, audit: Audit, support: Support, options: Mapping[str, str]) -> dict[str, object]:
-    """What ran, by the kernels; where they are hidden, what was told, and that it was not observed."""
+def _precision_facts(
+    case: CaseSpec, audit: Audit, support: Support, options: Mapping[str, str], graph: Mapping[str, Any]
+) -> dict[str, object]:
+    """What ran, by the kernels; where they are hidden, what was told, and that it was not observed.
+
+    ``graph`` is what making it told.
+    """
     if audit.fused:
         text = ", ".join(f"{name}={value}" for name, value in options.items()) or "nothing but the graph"
         hidden = f"{audit.fused} compiles whole subgraphs and does not tell their types"
@@ -178,8 +183,8 @@ def _precision_facts(case: CaseSpec, audit: Audit, support: Support, options: Ma
             "matmul_dtypes": audit.matmul_dtypes,
             "precision_executed": None,
             "precision_executed_reason": hidden,
-            "precision_honoured": None,
-            "precision_evidence": f"told, not observed ({text}): {hidden}",
+            "precision_honoured": False if (plain := _unquantized(case, graph)) else None,
+            "precision_evidence": plain or f"told, not observed ({text}): {hidden}",
             "precision_probe": dict(support.evidence),
         }
     shares, counted = audit.shares()
@@ -193,6 +198,18 @@ def _precision_facts(case: CaseSpec, audit: Audit, support: Support, options: Ma
         "precision_honoured": share >= MIN_PRECISION_SHARE if shares else case.precision == "fp32",
         "precision_evidence": f"kernels of one profiled run, by {counted}: {listed}",
     }
+
+
+def _unquantized(case: CaseSpec, graph: Mapping[str, Any]) -> str:
+    """What shows, where kernels are hidden, that a graph cannot be computed in 8 bits, or ""."""
+    if case.precision not in ("int8", "fp8"):
+        return ""
+    quantized, eligible = graph.get("quantized_nodes"), graph.get("eligible_nodes")
+    if quantized is None or eligible is None:
+        return f"nobody tells how much of the {case.precision} graph is quantized, and the provider hides its kernels"
+    if eligible and quantized >= MIN_PRECISION_SHARE * eligible:
+        return ""
+    return f"{quantized} of {eligible} matrix products and convolutions of the graph are quantized"
 
 
 def _announced(support: Support) -> frozenset[str]:

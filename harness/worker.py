@@ -183,13 +183,13 @@ class CaseRun:
         facts = plain_facts(step)
         self.reporter.send(facts=facts, memory=peak_memory(step))
         placement = facts.get("placement")
-        if isinstance(placement, Mapping) and placement.get("ok") is False:  # first, for it explains the others
+        if isinstance(placement, Mapping) and placement.get("ok") is False:  # what comes first explains the others
             raise CaseEnd("invalid", f"fallback: {placement.get('evidence', '')}")
-        if verdict.verdict == "fail":
-            raise CaseEnd("invalid", f"numerics: {verdict.reason}")
         if facts.get("precision_honoured") is False:
             evidence = facts.get("precision_evidence", "")
             raise CaseEnd("invalid", f"{self.case.precision} was asked for but not executed: {evidence}")
+        if verdict.verdict == "fail":
+            raise CaseEnd("invalid", f"numerics: {verdict.reason}")
         self.reporter.send(status="ok", reason="")
 
     def _count_flops(self, step: Step) -> None:

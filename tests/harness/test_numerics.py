@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from harness.numerics import LIMITS, judge
+from harness.numerics import LEAST_ERRORS, LIMITS, judge
 from results.records import PRECISIONS
 from tests.harness.fakes import make_case
 
@@ -115,6 +115,35 @@ def test_the_reference_itself_is_named_so() -> None:
     assert judge(make_case(), [{"loss": np.ones(())}], ("self", {}), True).verdict == "reference"
 
 
+@pytest.mark.parametrize("expected", [{}, {"logits": LOGITS[:0]}, {"logits": LOGITS[:, :0]}, {"loss": np.ones(0)}])
+def test_a_reference_that_has_nothing_to_compare_fails(expected: dict[str, np.ndarray]) -> None:
+    outputs = {"logits": LOGITS[0], "loss": np.ones(())}
+    verdict = judge(make_case(), [outputs], ("fp32", expected), True)
+    assert (verdict.verdict, verdict.checks) == ("fail", ())
+    assert "nothing could be compared" in verdict.reason
+
+
+@pytest.mark.parametrize("precision", PRECISIONS)
+def test_an_error_too_small_for_the_precision_fails(precision: str) -> None:
+    """A graph that was not quantized at all agrees with FP32 as FP32 does."""
+    for error in (0.0, 1e-6, 1e-5):
+        outputs = [{"logits": LOGITS[0] * (1 + error)}]
+        verdict = judge(make_case(precision=precision), outputs, ("fp32", {"logits": LOGITS}), True)
+        assert verdict.verdict == ("pass" if precision == "fp32" else "fail")
+        assert ("is that of a wider type" in verdict.reason) is (precision != "fp32")
+    if precision != "fp32":
+        outputs = [{"logits": LOGITS[0] * (1 + 1.01 * LEAST_ERRORS[precision])}]
+        assert judge(make_case(precision=precision), outputs, ("fp32", {"logits": LOGITS}), True).verdict == "pass"
+
+
+@pytest.mark.parametrize(("bits", "precision"), [(11, "fp16"), (8, "bf16"), (4, "fp8")])
+@pytest.mark.parametrize("products", [1, 4])
+def test_rounded_operands_err_by_more_than_the_least(bits: int, precision: str, products: int) -> None:
+    got, want = multiplied(bits, products)
+    verdict = judge(make_case(precision=precision), [{"logits": got}], ("fp32", {"logits": want[None]}), False)
+    assert verdict.verdict == "pass", verdict.reason
+
+
 def test_zero_reference() -> None:
     zero = ("fp32", {"loss": np.zeros(1)})
     assert judge(make_case(phase="train"), [{"loss": np.zeros(())}], zero, True).verdict == "pass"
@@ -153,4 +182,4 @@ def test_fp32_that_was_computed_in_less_is_told_by_its_error(bits: int, products
     assert said in verdict.reason
     assert ("fp32 was asked for" in verdict.reason) is (bits in (11, 8))
     narrow = judge(make_case(precision="bf16"), [{"logits": got}], ("fp32", {"logits": want[None]}), False)
-    assert "asked for" not in narrow.reason
+    assert "fp32 was asked for" not in narrow.reason

@@ -15,6 +15,7 @@ torch = pytest.importorskip("torch")
 from backends import torch_reference  # noqa: E402
 from backends.onnx_export import exported_model  # noqa: E402
 from backends.onnx_flat_cache import cache_names  # noqa: E402
+from backends.onnx_quantize import quantized_model  # noqa: E402
 from backends.onnxruntime_decoder import DecodeStep, PrefillStep  # noqa: E402
 from harness.numerics import judge  # noqa: E402
 from results.records import CaseSpec  # noqa: E402
@@ -128,6 +129,17 @@ def test_lower_precisions_pass_the_gate(backend, cpu, cache, phase, precision):
         assert step.facts["precision_honoured"] is True
         scored = set(range(case.seed + 1, case.seed + 5))
         assert not scored & set(step.facts["calibration_seeds"])
+
+
+def test_the_quantized_graph_does_not_hang_on_the_case_that_came_first(tmp_path, monkeypatch):
+    """It serves prompts of all lengths and both phases, so whichever is measured first must not set its ranges."""
+    graphs = []
+    for name, case in (("a", decoder_case("prefill", "int8", prompt=40)), ("b", decoder_case("decode", "int8"))):
+        monkeypatch.setenv("CHIPMARK_CACHE", str(tmp_path / name))
+        with quantized_model(WORKLOAD, case, "U8S8") as entry:
+            graphs.append(entry.model_path.read_bytes())
+            assert entry.info["calibration_shape"] == LlmDecoder.spec.presets["tiny"].shape
+    assert graphs[0] == graphs[1]
 
 
 def test_a_decoder_that_keeps_its_cache_to_itself_is_unsupported(backend, cpu, cache):

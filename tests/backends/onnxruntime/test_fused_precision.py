@@ -149,7 +149,7 @@ def fused_audit() -> Audit:
 
 def test_what_a_fused_case_executed_is_not_known_and_that_is_said() -> None:
     support = Support(level="native", evidence={"significant_bits": 24})
-    facts = _precision_facts(case_of(TinyWorkload(), "infer"), fused_audit(), support, {"precision": "ACCURACY"})
+    facts = _precision_facts(case_of(TinyWorkload(), "infer"), fused_audit(), support, {"precision": "ACCURACY"}, {})
     assert (facts["precision_executed"], facts["precision_honoured"]) == (None, None)
     assert "compiles whole subgraphs" in str(facts["precision_executed_reason"])
     assert str(facts["precision_evidence"]).startswith("told, not observed (precision=ACCURACY)")
@@ -162,7 +162,13 @@ def test_kernels_left_on_the_cpu_say_nothing_of_the_rest() -> None:
     left = {"op_name": "MatMul", "provider": "CPUExecutionProvider", **shape}
     taken = {"op_name": "OpenVINO-EP-subgraph_1", "provider": OPENVINO.name, **shape}
     audit = read_profile([{"cat": "Node", "name": "x_kernel_time", "dur": 1, "args": args} for args in (left, taken)])
-    facts = _precision_facts(case_of(TinyWorkload(), "infer", "int8"), audit, Support(level="native"), {})
+    facts = _precision_facts(
+        case_of(TinyWorkload(), "infer", "int8"),
+        audit,
+        Support(level="native"),
+        {},
+        {"quantized_nodes": 9, "eligible_nodes": 10},
+    )
     assert facts["precision_executed"] is None
 
 
@@ -190,3 +196,27 @@ def test_an_option_that_the_precision_sets_cannot_be_set() -> None:
     with pytest.raises(UsageError, match=r"option provider\.load_config cannot be set: bf16 sets it"):
         told(place, "bf16")
     assert told(place, "fp32").provider.options["load_config"] == "{}"
+
+
+@pytest.mark.parametrize("precision", ["int8", "fp8"])
+@pytest.mark.parametrize(
+    ("graph", "honoured"),
+    [
+        ({"quantized_nodes": 9, "eligible_nodes": 10}, None),
+        ({"quantized_nodes": 8, "eligible_nodes": 10}, False),
+        ({"quantized_nodes": 0, "eligible_nodes": 3}, False),
+        ({"quantized_nodes": 0, "eligible_nodes": 0}, False),
+        ({}, False),
+    ],
+)
+def test_a_graph_that_was_not_quantized_is_not_8_bits_where_kernels_are_hidden(
+    precision: Any, graph: dict[str, Any], honoured: Any
+) -> None:
+    case = case_of(TinyWorkload(), "infer", precision)
+    facts = _precision_facts(case, fused_audit(), Support(level="native"), {}, graph)
+    assert facts["precision_honoured"] is honoured
+    if honoured is False and graph:
+        said = f"{graph['quantized_nodes']} of {graph['eligible_nodes']} matrix products and convolutions"
+        assert str(facts["precision_evidence"]).startswith(said)
+    plain = _precision_facts(case_of(TinyWorkload()), fused_audit(), Support(level="native"), {}, graph)
+    assert plain["precision_honoured"] is None
