@@ -12,24 +12,30 @@ import numpy as np
 # Significant bits, the hidden one included (IEEE 754; BF16: its 8 bits of FP32). TF32 keeps as many as FP16.
 BITS = {"fp32": 24, "fp16": 11, "bf16": 8}
 NAMES = {24: "fp32", 11: "fp16 or tf32", 8: "bf16"}
+# Products of 24 bits, but of inputs that were rounded to fewer.
+MIXED = 0
 # An error below it leaves no room for less than 24 bits: two products of some dozens of FP32 terms err by some 1e-7
 # (unit roundoff 6e-8); rounding just the operands to 11 bits errs by 2e-4 (4.9e-4 at most a value, uniformly spread
 # over a binade: by the root mean square 0.58 * 0.72 of that). The limit is near the geometric mean of both.
 MAX_FP32_ERROR = 1e-5
 
 
-def significant_bits(y: np.ndarray, a: np.ndarray, weights: tuple[np.ndarray, ...]) -> int:
-    """24, 11 or 8: with how many bits ``y = a @ weights[0] @ ...`` was computed.
+def significant_bits(y: np.ndarray, a: np.ndarray, weights: tuple[np.ndarray, ...], graph_bits: int = 24) -> int:
+    """24, 11 or 8: with how many bits ``y = a @ weights[0] @ ...`` was computed; or ``MIXED``.
 
-    Accumulators may be wider or narrower; what counts is the operands and the results between the products.
+    Accumulators may be wider or narrower; what counts is the operands and the results between the products. Only a
+    graph that casts its input to a narrower type itself may show that rounding and still be computed in 24 bits.
 
     Args:
         y: the result, shape [M, N].
         a: the input, FP32, shape [M, K].
         weights: as they are in the graph, in its type.
+        graph_bits: of the type that the graph casts ``a`` to.
     """
-    if any(_error(y, start, weights, 24) < MAX_FP32_ERROR for start in (a, rounded(a, 11), rounded(a, 8))):
+    if any(_error(y, start, weights, 24) < MAX_FP32_ERROR for start in (a, rounded(a, graph_bits))):
         return 24
+    if any(_error(y, rounded(a, bits), weights, 24) < MAX_FP32_ERROR for bits in (11, 8)):
+        return MIXED
     return min((11, 8), key=lambda bits: _error(y, a, weights, bits))
 
 

@@ -17,7 +17,7 @@ import numpy as np
 
 from backends.cpu_units import cpu_flags, units
 from backends.onnx_probe_graphs import ProbeGraph, products
-from backends.onnx_rounding import BITS, NAMES, significant_bits
+from backends.onnx_rounding import BITS, MIXED, NAMES, significant_bits
 from backends.onnxruntime_audit import Audit, audit_session
 from backends.onnxruntime_int8 import int8_scheme, int8_sums
 from backends.onnxruntime_provider import Provider, make_session
@@ -32,6 +32,7 @@ _EXECUTED: dict[Precision, frozenset[str]] = {
 }
 # What a graph of the precision is widened to, if at all, on providers without kernels for it.
 WIDENED = "computed_in"
+_MIXED = "with products of 24 significant bits, but of inputs rounded to fewer"
 Evidence = dict[str, Scalar]
 
 
@@ -110,7 +111,9 @@ class _Seen:
         if self.audit.fused:
             evidence["executed"] = f"within a subgraph of {self.audit.fused}, which does not tell its types"
         if self.precision in BITS:
-            bits = significant_bits(self.result, self.graph.inputs, self.graph.weights)
+            bits = significant_bits(
+                self.result, self.graph.inputs, self.graph.weights, BITS.get(self.graph_precision, 24)
+            )
             evidence["significant_bits"] = bits
             return self._of_fused_floats(bits, evidence) if self.audit.fused else self._of_floats(kinds, bits, evidence)
         if self.audit.fused:
@@ -187,10 +190,8 @@ class _Seen:
         return Support(level="emulated", reason=reason, evidence={**evidence, WIDENED: "fp32"})
 
     def _otherwise(self, bits: int, evidence: Evidence) -> Support:
-        reason = (
-            f"the {self._title} provider computes {self.precision.upper()} with {bits} significant bits, "
-            f"as {NAMES[bits]}: ask for that"
-        )
+        how = f"with {bits} significant bits, as {NAMES[bits]}: ask for that" if bits != MIXED else _MIXED
+        reason = f"the {self._title} provider computes {self.precision.upper()} {how}"
         return Support(level="unsupported", reason=reason, evidence=evidence)
 
 

@@ -106,6 +106,14 @@ def test_floats_are_judged_by_their_bits(
     assert "does not tell its types" in str(support.evidence["executed"])
 
 
+@pytest.mark.parametrize("bits", [11, 8])
+def test_fp32_of_inputs_that_the_provider_rounds_is_refused(bits: int) -> None:
+    rounding = Fused(lambda model, a: with_bits(24).compute(model, rounded(a, bits).astype(np.float32)))
+    support = probe("fp32", NPU, open_session=rounding)
+    assert support.level == "unsupported"
+    assert support.reason.endswith("computes FP32 with products of 24 significant bits, but of inputs rounded to fewer")
+
+
 def test_a_provider_that_ignores_what_it_is_told_is_not_emulating() -> None:
     """Its graph is plain FP32, and so is what it computes."""
     support = probe("bf16", ON_CPU, graph_precision="fp32", open_session=with_bits(24), flags={"avx512_bf16"})
